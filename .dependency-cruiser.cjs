@@ -1,0 +1,52 @@
+// Which folder may import which: docs/architecture.md explains it, `npm run check:layers` enforces it.
+const layers = [
+  ["domain-imports-nothing-of-ours", "^src/domain/", "^(src/(?!domain/)|worker|scripts|test)"],
+  [
+    "redis-knows-domain-and-src-files",
+    "^src/redis/",
+    "^(src/(postgres|http)/|worker|scripts|test)",
+  ],
+  [
+    "postgres-knows-domain-and-src-files",
+    "^src/postgres/",
+    "^(src/(redis|http)/|worker|scripts|test)",
+  ],
+  ["http-is-not-the-worker", "^src/http/", "^(worker|scripts|test)"],
+  [
+    "src-files-import-no-folder-but-domain",
+    "^src/(?!main)[^/]+\\.ts$",
+    "^(src/(redis|postgres|http)/|worker|scripts|test)",
+  ],
+  ["worker-serves-no-http-api", "^worker/", "^(src/http/|scripts|test)"],
+  ["nobody-imports-a-main", "", "main\\.ts$"],
+  ["nobody-imports-scripts-or-test", "^(src|worker)/", "^(scripts|test)/"],
+].map(([name, from, to]) => ({ name, severity: "error", from: { path: from }, to: { path: to } }));
+
+// Each outside world has one door.
+const doors = [
+  ["ioredis", "^src/redis/"],
+  ["pg", "^src/postgres/"],
+  ["express", "^src/http/"],
+].map(([name, home]) => ({
+  name: `${name}-only-behind-its-door`,
+  severity: "error",
+  from: { path: "^(src|worker)/", pathNot: home },
+  to: { path: `node_modules/(@types/)?${name}/` },
+}));
+
+module.exports = {
+  forbidden: [
+    ...layers,
+    ...doors,
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    { name: "no-missing-files", severity: "error", from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "types"],
+    },
+  },
+};

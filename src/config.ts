@@ -1,0 +1,71 @@
+import { hostname } from "node:os";
+import { z } from "zod";
+
+export type Config = z.infer<typeof processSettings>;
+export type UpConfig = z.infer<typeof upSettings>;
+
+/** Settings of the API and the worker. Throws one ConfigError that names every bad variable. */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  return read(processSettings, env);
+}
+
+/** Settings of `scripts/up` and `scripts/down`. Throws like `readConfig`. */
+export function readUpConfig(env: NodeJS.ProcessEnv = process.env): UpConfig {
+  return read(upSettings, env);
+}
+
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
+const whole = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+const logLevel = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]);
+const redisUrl = z.url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// URL" });
+const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" });
+
+// .env.example explains each of these; a test holds the two together.
+const processSettings = z.object({
+  REDIS_URL: redisUrl,
+  DATABASE_URL: databaseUrl,
+  HOST: z.string().default("127.0.0.1"),
+  PORT: port(8080),
+  WORKER_PORT: port(8081),
+  WORKER_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+    .default(hostname()),
+  LOG_LEVEL: logLevel.default("info"),
+  DEFAULT_STORE: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 of A-Z a-z 0-9 . _ -")
+    .default("main"),
+  REQUEST_BUDGET_MS: whole(100, 30_000, 2_000),
+  QUEUE_MAX: whole(1, 100_000, 4_096),
+  REPLAY_WINDOW_SECONDS: whole(0, 30 * 86_400, 3_600),
+  READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),
+});
+
+const upSettings = z.object({
+  HOLDFAST_DATA: z.string().default(".holdfast"),
+  PORT: port(8080),
+  WORKER_PORT: port(8081),
+  REDIS_PORT: port(6380),
+  POSTGRES_PORT: port(5440),
+  REDIS_URL: redisUrl.optional(),
+  DATABASE_URL: databaseUrl.optional(),
+});
+
+/** The names of all variables the processes read, for the test that checks the documents. */
+export const PROCESS_VARIABLES = Object.keys(processSettings.shape);
+export const UP_VARIABLES = Object.keys(upSettings.shape);
+
+function read<Schema extends z.ZodType>(schema: Schema, env: NodeJS.ProcessEnv): z.infer<Schema> {
+  // An empty variable (`PORT=` in an env file) means "not set", or coercion would read it as 0.
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = schema.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
+  throw new ConfigError(`Bad settings (each is explained in .env.example):\n${lines.join("\n")}`);
+}
