@@ -22,8 +22,14 @@ const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).de
 const whole = (min: number, max: number, fallback: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 const logLevel = z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]);
-const redisUrl = z.url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// URL" });
-const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: "must be a postgres:// URL" });
+const redisUrl = z.url({
+  protocol: /^rediss?$/,
+  error: "must be a redis:// or rediss:// URL",
+});
+const databaseUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: "must be a postgres:// URL",
+});
 
 // .env.example explains each of these; a test holds the two together.
 const processSettings = z.object({

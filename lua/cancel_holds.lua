@@ -1,0 +1,53 @@
+#!lua flags=allow-oom
+-- Gives the units of holds back for the caller, for a batch of independent requests.
+-- KEYS  stream, seq, deadlines; for each request: hold, idem (only with a fingerprint), then for each line:
+--       stock, item
+-- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
+--       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; reason (may be empty)
+-- Reply {now_ms, tuples}, one of these for each request:
+--   CANCELLED                                  given back; the event is in the stream
+--   EXPIRED                                    its deadline had passed, so it ended as expired, just now
+--   REPLAYED CANCELLED|EXPIRED                 it had ended before
+--   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
+--   HOLD_NOT_FOUND
+--   HOLD_ALREADY_CONFIRMED
+--   STALE_LINES                                these are not the hold's lines, nothing done
+--   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+-- include lib/batch.lua
+-- include lib/stock.lua
+-- include lib/events.lua
+-- include lib/lines.lua
+-- include lib/idempotency.lua
+-- include lib/hold_event.lua
+-- include lib/ending.lua
+
+local function decide()
+  local request = next_ending()
+  local reason = next_arg()
+  local hold, refused = open_hold(request)
+  if not hold then return refused end
+
+  if request.idem_key then
+    local record = read_record(request.idem_key)
+    if not record then return { "CORRUPT", request.idem_key } end
+    local answer = replay(record, request.fingerprint)
+    if answer then return answer end
+  end
+
+  if not hold.status then return { "HOLD_NOT_FOUND" } end
+  if hold.status == "CONFIRMED" then return { "HOLD_ALREADY_CONFIRMED" } end
+  if hold.status ~= "ACTIVE" then return { "REPLAYED", hold.status } end
+
+  local status = now >= hold.expires_at and "EXPIRED" or "CANCELLED"
+  local more = reason ~= "" and ',"reason":' .. cjson.encode(reason) or ""
+  end_hold(hold, request, status, more)
+  if request.idem_key then remember(request.idem_key, request.fingerprint, status) end
+  return { status }
+end
+
+local replies = decide_all(decide)
+write_events()
+write_stocks()
+write_endings()
+write_records()
+return replies

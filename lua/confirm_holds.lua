@@ -1,0 +1,60 @@
+#!lua flags=allow-oom
+-- Sells the units of holds, for a batch of independent requests.
+-- KEYS  stream, seq, deadlines; for each request: hold, idem (only with a fingerprint), then for each line:
+--       stock, item
+-- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
+--       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id, payment_ref
+-- Reply {now_ms, tuples}, one of these for each request:
+--   CONFIRMED order_id ended_at                sold; the event is in the stream
+--   REPLAYED order_id ended_at                 it was sold before, for the same payment_ref
+--   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
+--   HOLD_NOT_FOUND
+--   HOLD_ALREADY_CONFIRMED                     for another payment_ref
+--   HOLD_CANCELLED
+--   HOLD_EXPIRED expires_at                    from the deadline on, swept or not
+--   STALE_LINES                                these are not the hold's lines, nothing done
+--   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+-- include lib/batch.lua
+-- include lib/stock.lua
+-- include lib/events.lua
+-- include lib/lines.lua
+-- include lib/idempotency.lua
+-- include lib/hold_event.lua
+-- include lib/ending.lua
+
+local function decide()
+  local request = next_ending()
+  local order_id, payment_ref = next_arg(), next_arg()
+  local hold, refused = open_hold(request)
+  if not hold then return refused end
+
+  if request.idem_key then
+    local record = read_record(request.idem_key)
+    if not record then return { "CORRUPT", request.idem_key } end
+    local answer = replay(record, request.fingerprint)
+    if answer then return answer end
+  end
+
+  if not hold.status then return { "HOLD_NOT_FOUND" } end
+  if hold.status == "CONFIRMED" then
+    if hold.payment_ref == payment_ref then return { "REPLAYED", hold.order_id, hold.ended_at } end
+    return { "HOLD_ALREADY_CONFIRMED" }
+  end
+  if hold.status == "CANCELLED" then return { "HOLD_CANCELLED" } end
+  if hold.status == "EXPIRED" or now >= hold.expires_at then
+    return { "HOLD_EXPIRED", hold.expires_at }
+  end
+
+  hold.order_id, hold.payment_ref = order_id, payment_ref
+  end_hold(hold, request, "CONFIRMED",
+    string.format(',"order_id":"%s","payment_ref":%s', order_id, cjson.encode(payment_ref)))
+  if request.idem_key then remember(request.idem_key, request.fingerprint, order_id, hold.ended_at) end
+  return { "CONFIRMED", order_id, hold.ended_at }
+end
+
+local replies = decide_all(decide)
+write_events()
+write_stocks()
+write_endings()
+write_records()
+return replies

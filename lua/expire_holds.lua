@@ -1,0 +1,50 @@
+#!lua flags=allow-oom
+-- Gives back the units of holds whose deadline has passed, for a batch the sweeper found due.
+-- KEYS  stream, seq, deadlines; for each request: hold, then for each line: stock, item
+-- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
+--       fingerprint (always empty), lines, then for each line: sku, store_id, quantity
+-- Reply {now_ms, tuples}, one of these for each request:
+--   EXPIRED                                    given back; the event is in the stream
+--   NOT_DUE                                    its deadline is still to come
+--   ENDED                                      it had ended before
+--   HOLD_NOT_FOUND                             a deadline without a hold: units may be missing
+--   STALE_LINES                                these are not the hold's lines, nothing done
+--   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+-- A hold that can't be expired leaves the head of the deadlines, or it would keep the sweeper from all
+-- those behind it: one without a hold for good, a corrupt one for a minute.
+-- include lib/batch.lua
+-- include lib/stock.lua
+-- include lib/events.lua
+-- include lib/lines.lua
+-- include lib/hold_event.lua
+-- include lib/ending.lua
+
+local CORRUPT_RETRY_MS = 60 * 1000
+
+local left, postponed = {}, {}
+
+local function decide()
+  local request = next_ending()
+  local hold, refused = open_hold(request)
+  if not hold then
+    if refused[1] == "CORRUPT" and not corrupt_key then postponed[#postponed + 1] = request.hold_id end
+    return refused
+  end
+  if hold.status ~= "ACTIVE" then
+    left[#left + 1] = request.hold_id
+    return { hold.status and "ENDED" or "HOLD_NOT_FOUND" }
+  end
+  if now < hold.expires_at then return { "NOT_DUE" } end
+  end_hold(hold, request, "EXPIRED", "")
+  return { "EXPIRED" }
+end
+
+local replies = decide_all(decide)
+write_events()
+write_stocks()
+write_endings()
+for _, hold_id in ipairs(left) do redis.call("ZREM", deadlines_key, hold_id) end
+for _, hold_id in ipairs(postponed) do
+  redis.call("ZADD", deadlines_key, "XX", string.format("%d", now + CORRUPT_RETRY_MS), hold_id)
+end
+return replies

@@ -1,0 +1,80 @@
+-- How a hold ends, once: shared by confirm, cancel and expire.
+local ENDED_KEPT_MS = 24 * 60 * 60 * 1000
+local HOLD_FIELDS = { "status", "lines", "user_id", "created_at", "expires_at", "version", "order_id",
+  "payment_ref", "ended_at" }
+
+local holds, ended = {}, {}
+
+-- The hold as this batch leaves it: a table (status is nil when there is none), or nil when it is corrupt.
+local function read_hold(hold_key, hold_id)
+  local hold = holds[hold_key]
+  if hold then return hold end
+  local values = read("HMGET", hold_key, unpack(HOLD_FIELDS))
+  if not values then return nil end
+  hold = { hold_key = hold_key, hold_id = hold_id }
+  for i, field in ipairs(HOLD_FIELDS) do hold[field] = values[i] or nil end
+  if hold.status then
+    hold.created_at, hold.expires_at = whole(hold.created_at), whole(hold.expires_at)
+    hold.version = whole(hold.version)
+    if not (hold.created_at and hold.expires_at and hold.version and hold.user_id) then return nil end
+  end
+  holds[hold_key] = hold
+  return hold
+end
+
+-- The first three steps of deciding an ending: arguments, deadline, types. Returns the hold, or nil and
+-- the reply. STALE_LINES: the caller named other lines than the hold has, so its keys are not the hold's.
+-- The caller reads them before; it names none only if there is no hold, or none that can be read.
+local function open_hold(request)
+  if not request.good then return nil, { "BAD_ARGUMENT" } end
+  if now > request.deadline then return nil, { "LATE" } end
+  local hold = read_hold(request.hold_key, request.hold_id)
+  local corrupt = corrupt_key
+    or (not hold and request.hold_key)
+    or read_stocks(request.lines)
+  if corrupt then return nil, { "CORRUPT", corrupt } end
+  if hold.status == "ACTIVE" then
+    if #request.lines == 0 then return nil, { "CORRUPT", request.hold_key } end
+    if hold.lines ~= lines_text(request.lines) then return nil, { "STALE_LINES" } end
+    for _, line in ipairs(request.lines) do
+      if line.stock.held < line.quantity then return nil, { "CORRUPT", line.item_key } end
+    end
+  end
+  return hold
+end
+
+-- Ends an active hold: its units leave `held`, and go back to `available` unless they are sold.
+local function end_hold(hold, request, status, more)
+  for _, line in ipairs(request.lines) do
+    change_stock(line.stock, status == "CONFIRMED" and 0 or line.quantity, -line.quantity)
+  end
+  hold.status, hold.ended_at, hold.version = status, string.format("%d", now), hold.version + 1
+  add_event(request.event_id, "HOLD_" .. status,
+    hold_payload(hold, request.request_id, request.lines, string.format(',"ended_at":%d', now) .. more))
+  ended[#ended + 1] = hold
+end
+
+local function write_endings()
+  for _, hold in ipairs(ended) do
+    redis.call("HSET", hold.hold_key, "status", hold.status, "ended_at", hold.ended_at,
+      "version", string.format("%d", hold.version))
+    if hold.order_id then
+      redis.call("HSET", hold.hold_key, "order_id", hold.order_id, "payment_ref", hold.payment_ref)
+    end
+    redis.call("PEXPIREAT", hold.hold_key, string.format("%d", now + ENDED_KEPT_MS))
+    redis.call("ZREM", deadlines_key, hold.hold_id)
+  end
+end
+
+-- A request that ends one hold for a caller: its own keys and the arguments all of them share. The
+-- idempotency key is optional here, since an ending is idempotent by nature: no fingerprint, no key.
+local function next_ending()
+  local request = { hold_key = next_key() }
+  request.deadline = whole(next_arg())
+  request.event_id, request.request_id = next_arg(), next_arg()
+  request.hold_id, request.fingerprint = next_arg(), next_arg()
+  if request.fingerprint ~= "" then request.idem_key = next_key() end
+  request.lines = next_lines()
+  request.good = request.deadline and request.lines
+  return request
+end

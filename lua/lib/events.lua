@@ -1,0 +1,28 @@
+-- The facts this batch makes. They are collected while requests are decided and appended as the first
+-- writes: XADD is the only command left that can fail on data (an exhausted stream id), and Lua does not
+-- roll back what came before it.
+local stream_key, seq_key, deadlines_key = next_key(), next_key(), next_key()
+local events = {}
+
+-- The name of a shared key that holds something else than it should, or nil.
+local function corrupt_shared_key()
+  if read("XLEN", stream_key) == nil then return stream_key end
+  if read("ZCARD", deadlines_key) == nil then return deadlines_key end
+  if not whole(read("GET", seq_key) or "0") then return seq_key end
+  return nil
+end
+local corrupt_key = corrupt_shared_key()
+
+local function add_event(event_id, event_type, payload)
+  events[#events + 1] = { event_id = event_id, type = event_type, payload = payload }
+end
+
+local function write_events()
+  if #events == 0 then return end
+  local seq = whole(redis.call("GET", seq_key) or "0")
+  for i, event in ipairs(events) do
+    redis.call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
+      "payload", event.payload, "seq", string.format("%d", seq + i))
+  end
+  redis.call("SET", seq_key, string.format("%d", seq + #events))
+end

@@ -1,0 +1,48 @@
+-- The lines of a hold, distinct by (sku, store_id). In the hold they are one text,
+-- "<sku>@<store_id>=<quantity>" joined by spaces: a single field stays small, whatever their number.
+local LINES_MAX, QUANTITY_MAX = 100, 1000
+
+-- Takes a request's lines: a count, then sku, store_id and quantity each; their stock and item keys come
+-- in KEYS. Nil when an argument is bad.
+local function next_lines()
+  local count = whole(next_arg())
+  if not count or count > LINES_MAX then return nil end
+  local lines, good = {}, true
+  for i = 1, count do
+    local line = { sku = next_arg(), store_id = next_arg(), quantity = whole(next_arg()) }
+    line.stock_key, line.item_key = next_key(), next_key()
+    good = good and line.item_key and line.quantity
+      and line.quantity >= 1 and line.quantity <= QUANTITY_MAX
+    lines[i] = line
+  end
+  return good and lines or nil
+end
+
+local function lines_text(lines)
+  local texts = {}
+  for i, line in ipairs(lines) do
+    texts[i] = string.format("%s@%s=%d", line.sku, line.store_id, line.quantity)
+  end
+  return table.concat(texts, " ")
+end
+
+-- Reads each line's stock into line.stock; nil, or the name of a corrupt key.
+local function read_stocks(lines)
+  for _, line in ipairs(lines) do
+    local stock, corrupt = read_stock(line.stock_key, line.item_key)
+    if not stock then return corrupt end
+    line.stock = stock
+  end
+  return nil
+end
+
+-- The lines for an event, each with its stock as it is after the change.
+local function lines_json(lines)
+  local texts = {}
+  for i, line in ipairs(lines) do
+    texts[i] = string.format(
+      '{"sku":"%s","store_id":"%s","quantity":%d,"available":%d,"held":%d,"version":%d}',
+      line.sku, line.store_id, line.quantity, line.stock.available, line.stock.held, line.stock.version)
+  end
+  return "[" .. table.concat(texts, ",") .. "]"
+end

@@ -1,0 +1,40 @@
+/** ACTIVE becomes one of the other three, once. */
+export const HOLD_STATUSES = ["ACTIVE", "CONFIRMED", "CANCELLED", "EXPIRED"] as const;
+export type HoldStatus = (typeof HOLD_STATUSES)[number];
+
+export type Line = { sku: string; store_id: string; quantity: number };
+
+/** Units set aside until `expires_at`. Times are ms since 1970 on Redis's clock. */
+export type Hold = {
+  hold_id: string;
+  status: HoldStatus;
+  user_id: string;
+  /** Distinct by (sku, store_id). */
+  lines: Line[];
+  created_at: number;
+  expires_at: number;
+  /** 1 when created, one more with each change. */
+  version: number;
+  ended_at?: number | undefined;
+  order_id?: string | undefined;
+  payment_ref?: string | undefined;
+  reason?: string | undefined;
+};
+
+/** The status at `now`: a hold is expired from its deadline on, whether or not the sweeper has been. */
+export function statusAt(hold: Hold, now: number): HoldStatus {
+  return hold.status === "ACTIVE" && now >= hold.expires_at ? "EXPIRED" : hold.status;
+}
+
+const LINE_PATTERN = /^([^@= ]+)@([^@= ]+)=([1-9][0-9]{0,3})$/;
+
+/** Reads the text in which a hold's hash keeps its lines (lua/lib/lines.lua writes it); null if it is none. */
+export function parseLines(text: string): Line[] | null {
+  const lines: Line[] = [];
+  for (const part of text.split(" ")) {
+    const [, sku, store_id, quantity] = LINE_PATTERN.exec(part) ?? [];
+    if (!sku || !store_id) return null;
+    lines.push({ sku, store_id, quantity: Number(quantity) });
+  }
+  return lines;
+}

@@ -1,0 +1,38 @@
+/** Every expected no, as the contract names them. `http/problem.ts` gives each its status and words. */
+export type RejectionCode =
+  | "BODY_TOO_LARGE"
+  | "HEADERS_TOO_LARGE"
+  | "HOLD_ALREADY_CONFIRMED"
+  | "HOLD_CANCELLED"
+  | "HOLD_EXPIRED"
+  | "HOLD_NOT_FOUND"
+  | "IDEMPOTENCY_KEY_MISSING"
+  | "IDEMPOTENCY_KEY_REUSED"
+  | "INVALID_REQUEST"
+  | "METHOD_NOT_ALLOWED"
+  | "NOT_FOUND"
+  | "REQUEST_TIMEOUT"
+  | "SOLD_OUT"
+  | "STORE_NOT_FOUND"
+  | "UNKNOWN_SKU"
+  | "UNSUPPORTED_MEDIA_TYPE";
+
+/**
+ * An expected no. Not an Error on purpose: a sale refuses a hundred times more than it grants, and a stack
+ * trace for each would cost more than the refusal.
+ */
+export class Rejection {
+  readonly code: RejectionCode;
+  readonly detail: string;
+  readonly members: Record<string, unknown>;
+
+  /**
+   * @param detail what happened and what the caller may do, in a sentence for people
+   * @param members further facts for programs, shown beside the standard problem members
+   */
+  constructor(code: RejectionCode, detail: string, members: Record<string, unknown> = {}) {
+    this.code = code;
+    this.detail = detail;
+    this.members = members;
+  }
+}

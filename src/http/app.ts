@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import express, { type NextFunction, type Request, type Response } from "express";
+import { newRequestId } from "../domain/ids.ts";
+import { Rejection } from "../domain/rejection.ts";
+import type { Log } from "../log.ts";
+import type { Ledger } from "../postgres/ledger.ts";
+import type { Inventory } from "../redis/inventory.ts";
+import type { RequestContext } from "./answer.ts";
+import { createHoldRoutes } from "./holds.ts";
+import { sendProblem } from "./problem.ts";
+import { problemPage } from "./problem-page.ts";
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+export type AppDeps = {
+  inventory: Inventory;
+  ledger: Ledger;
+  log: Log;
+  default_store: string;
+  /** How long a caller waits for an answer at most. */
+  request_budget_ms: number;
+  /** Answers /health, /ready and /metrics. */
+  health: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+};
+
+/** The API, in reading order: what every request gets, the routes, what is no route, problems. */
+export function createApp(deps: AppDeps) {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.set("query parser", "simple");
+
+  app.use((req, res, next) => {
+    const request_id = requestIdOf(req);
+    const now = Date.now();
+    res.locals.context = {
+      request_id,
+      started: performance.now(),
+      deadline: now + deps.request_budget_ms,
+      route: "none",
+    } satisfies RequestContext;
+    res.setHeader("X-Request-Id", request_id);
+    next();
+  });
+
+  const holds = createHoldRoutes(deps);
+  route("POST", "/holds/reserve", holds.reserve);
+  route("POST", "/holds/confirm", holds.confirm);
+  route("POST", "/holds/cancel", holds.cancel);
+  route("GET", "/holds/:hold_id", holds.read);
+  route("GET", "/problems/:slug", problemPage);
+  for (const path of ["/health", "/ready", "/metrics"]) route("GET", path, deps.health);
+
+  app.use(() => {
+    throw new Rejection("NOT_FOUND", "There is nothing at this address.");
+  });
+  app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
+    // What is left of a body nobody will read would be taken for the next request.
+    if (!req.complete) res.setHeader("Connection", "close");
+    sendProblem(res, error, deps.log);
+    deps.log.debug(
+      { request_id: res.locals.context.request_id, status: res.statusCode, path: req.path },
+      "request refused",
+    );
+  });
+  return app;
+
+  function route(
+    method: "GET" | "POST",
+    path: string,
+    handle: (req: Request, res: Response) => Promise<void> | void,
+  ) {
+    const named = (req: Request, res: Response) => {
+      res.locals.context.route = path;
+      return handle(req, res);
+    };
+    const entry = app.route(path);
+    if (method === "GET") entry.get(named);
+    else entry.post(named);
+    entry.all((req, res) => {
+      res.setHeader("Allow", method === "GET" ? "GET, HEAD" : method);
+      throw new Rejection("METHOD_NOT_ALLOWED", `${req.method} is not possible here.`);
+    });
+  }
+}
+
+// The caller's, if it is sane, so that one id leads through its logs and ours.
+function requestIdOf(req: Request): string {
+  const given = req.headers["x-request-id"] ?? req.headers["x-trace-id"];
+  return typeof given === "string" && SANE_REQUEST_ID.test(given) ? given : newRequestId();
+}

@@ -1,0 +1,22 @@
+import type { Request, Response } from "express";
+import { Rejection } from "../domain/rejection.ts";
+import { PROBLEMS, type ProblemCode, slugOf } from "./problem.ts";
+
+const CODES = Object.keys(PROBLEMS) as ProblemCode[]; // Object.keys forgets the literals
+
+/** The page a problem's `type` leads to: what it means and what to do about it. */
+export function problemPage(req: Request, res: Response): void {
+  const code = CODES.find((candidate) => slugOf(candidate) === req.params.slug);
+  if (!code) throw new Rejection("NOT_FOUND", "There is no such problem.");
+  const { status, title, remedy } = PROBLEMS[code];
+  res.setHeader("Content-Type", "text/html; charset=utf-8");
+  res.setHeader("Cache-Control", "public, max-age=3600");
+  res.end(
+    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title} · Holdfast</title>
+<body style="font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
+<h1>${title}</h1><p><code>${status} ${code}</code></p><p>${escapeHtml(remedy)}</p></body></html>\n`,
+  );
+}
+
+const escapeHtml = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

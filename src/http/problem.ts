@@ -1,0 +1,203 @@
+import type { Response } from "express";
+import { Rejection, type RejectionCode } from "../domain/rejection.ts";
+import type { Log } from "../log.ts";
+import { CorruptKey } from "../redis/inventory.ts";
+import { Overloaded, RedisFault } from "../redis/outcome.ts";
+import { answer, contextOf } from "./answer.ts";
+
+export type ProblemCode =
+  | RejectionCode
+  | "CORRUPT_STOCK"
+  | "INTERNAL_ERROR"
+  | "OUTCOME_UNKNOWN"
+  | "OVERLOADED"
+  | "STORE_UNAVAILABLE";
+
+type ProblemKind = {
+  status: number;
+  title: string;
+  /** What the caller does about it, on the problem's page. */
+  remedy: string;
+};
+
+/** Every problem there is. A code without a row here does not compile. */
+export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
+  BODY_TOO_LARGE: {
+    status: 413,
+    title: "Body too large",
+    remedy: "Send at most 16 kB.",
+  },
+  CORRUPT_STOCK: {
+    status: 500,
+    title: "Corrupt stock",
+    remedy:
+      "A Redis key holds something else than it should; nothing was changed. An operator must look at the key the log names, and set it right.",
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: "Headers too large",
+    remedy: "Send less than 16 kB of request line and headers.",
+  },
+  HOLD_ALREADY_CONFIRMED: {
+    status: 409,
+    title: "Hold already confirmed",
+    remedy: "The units are sold. If you confirmed with another payment_ref, refund one of the two.",
+  },
+  HOLD_CANCELLED: {
+    status: 409,
+    title: "Hold cancelled",
+    remedy: "The units went back. Reserve again, or refund.",
+  },
+  HOLD_EXPIRED: {
+    status: 410,
+    title: "Hold expired",
+    remedy: "The deadline has passed and the units went back. Reserve again, or refund.",
+  },
+  HOLD_NOT_FOUND: {
+    status: 404,
+    title: "Hold not found",
+    remedy: "Check the hold_id.",
+  },
+  IDEMPOTENCY_KEY_MISSING: {
+    status: 400,
+    title: "Idempotency key missing",
+    remedy:
+      "Send an Idempotency-Key header, or idempotency_key in the body: a value of your own, new for each purchase and the same for each retry of it.",
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: "Idempotency key reused",
+    remedy:
+      "The key belongs to another request of the last 24 hours. Use a new key for a new request.",
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    title: "Internal error",
+    remedy: "This is a bug of ours. The log has it under the request id in `instance`.",
+  },
+  INVALID_REQUEST: {
+    status: 400,
+    title: "Invalid request",
+    remedy: "Mend what `errors` or `detail` names. Nothing was done.",
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: "Method not allowed",
+    remedy: "Use a method that the Allow header names.",
+  },
+  NOT_FOUND: {
+    status: 404,
+    title: "Not found",
+    remedy: "There is nothing at this address.",
+  },
+  OUTCOME_UNKNOWN: {
+    status: 504,
+    title: "Outcome unknown",
+    remedy:
+      "The request may or may not have been carried out. Ask again with the same idempotency key (confirm and cancel: the same body): it takes effect at most once, and you get its answer.",
+  },
+  OVERLOADED: {
+    status: 503,
+    title: "Overloaded",
+    remedy: "Nothing was done. Ask again after Retry-After seconds, with the same key.",
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    title: "Request timeout",
+    remedy: "The request came too slowly. Nothing was done.",
+  },
+  SOLD_OUT: {
+    status: 409,
+    title: "Sold out",
+    remedy:
+      "Fewer units are available than you asked for. The refusal is not remembered: the same key may try again, and gets units that were given back.",
+  },
+  STORE_NOT_FOUND: {
+    status: 404,
+    title: "Store not found",
+    remedy: "Check the store_id, or leave it out for the default store.",
+  },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    title: "Store unavailable",
+    remedy: "Nothing was done. Ask again after Retry-After seconds, with the same key.",
+  },
+  UNKNOWN_SKU: {
+    status: 404,
+    title: "Unknown sku",
+    remedy:
+      "Nobody has stocked this sku. An operator does so with: redis-cli SET stock:<sku> <units>",
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: "Unsupported media type",
+    remedy: "Send Content-Type: application/json, UTF-8, without Content-Encoding.",
+  },
+};
+
+export const slugOf = (code: ProblemCode) => code.toLowerCase().replaceAll("_", "-");
+
+export type Problem = {
+  code: ProblemCode;
+  detail: string;
+  members: Record<string, unknown>;
+  retry_after?: number;
+};
+
+/** Answers an error of any origin as the RFC 9457 problem it is; logs what somebody must look at. */
+export function sendProblem(res: Response, error: unknown, log: Log): void {
+  const problem = problemOf(error);
+  const { request_id } = contextOf(res);
+  const { status } = PROBLEMS[problem.code];
+  if (problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK") {
+    log.error({ err: error, request_id, code: problem.code }, "request failed");
+  } else if (status >= 500) {
+    log.warn({ err: error, request_id, code: problem.code }, "request could not be served");
+  }
+  if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
+  answer(res, status, problemBody(problem, request_id), "application/problem+json");
+}
+
+export function problemBody({ code, detail, members }: Problem, request_id: string) {
+  const { status, title } = PROBLEMS[code];
+  const type = `/problems/${slugOf(code)}`;
+  return { type, title, status, detail, code, message: detail, instance: request_id, ...members };
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Rejection) return error;
+  if (error instanceof RedisFault) {
+    return error.outcome === "UNKNOWN"
+      ? problem(
+          "OUTCOME_UNKNOWN",
+          "It is not known whether this was carried out. Ask again with the same key.",
+        )
+      : unavailable("STORE_UNAVAILABLE", "The store can't be reached. Nothing was done.");
+  }
+  if (error instanceof Overloaded) {
+    return unavailable("OVERLOADED", "Too many requests are waiting. Nothing was done.");
+  }
+  if (error instanceof LedgerUnavailable) {
+    return unavailable("STORE_UNAVAILABLE", "The hold can't be looked up right now.");
+  }
+  if (error instanceof CorruptKey) {
+    return problem("CORRUPT_STOCK", "The stored data is corrupt; nothing was changed.");
+  }
+  // Express and its router: a path that is not valid percent-encoding.
+  if (error instanceof URIError)
+    return problem("INVALID_REQUEST", "The address is not valid UTF-8.");
+  return problem("INTERNAL_ERROR", "Something went wrong on our side.");
+}
+
+/** Neither side could say anything about a hold. */
+export class LedgerUnavailable extends Error {
+  override name = "LedgerUnavailable";
+}
+
+const problem = (code: ProblemCode, detail: string): Problem => ({ code, detail, members: {} });
+
+// Spread over three seconds: those refused together must not come back together.
+const unavailable = (code: ProblemCode, detail: string): Problem => ({
+  ...problem(code, detail),
+  retry_after: 1 + Math.floor(Math.random() * 3),
+});

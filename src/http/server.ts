@@ -1,0 +1,56 @@
+import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { newRequestId } from "../domain/ids.ts";
+import { PROBLEMS, type ProblemCode, problemBody } from "./problem.ts";
+
+// A slow or broken client is cut off after these; a checkout on a phone is far faster.
+const LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 65_000, // longer than the minute after which load balancers drop idle connections
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+};
+const CONNECTIONS_MAX = 20_000;
+const DRAIN_MS_MAX = 10_000;
+const DRAIN_CHECK_MS = 50;
+
+export function createHttpServer(app: RequestListener): Server {
+  const server = createServer(LIMITS, app);
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on("clientError", refuseRaw);
+  return server;
+}
+
+/** Takes no new connections, lets requests in flight finish for up to 10 s, then cuts off what is left. */
+export async function drain(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A kept-alive connection becomes idle only when its answer has left: look again and again.
+  const idle = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(cut);
+}
+
+// What the HTTP parser refuses never reaches Express, so the problem is written by hand.
+function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const code = codeOf(error);
+  const { status, title } = PROBLEMS[code];
+  const request_id = newRequestId();
+  const body = JSON.stringify(problemBody({ code, detail: `${title}.`, members: {} }, request_id));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nX-Request-Id: ${request_id}\r\n` +
+      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function codeOf(error: NodeJS.ErrnoException): ProblemCode {
+  if (error.code === "HPE_HEADER_OVERFLOW") return "HEADERS_TOO_LARGE";
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") return "REQUEST_TIMEOUT";
+  return "INVALID_REQUEST";
+}

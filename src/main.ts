@@ -1,0 +1,74 @@
+import "./node-version.ts";
+import { readConfig } from "./config.ts";
+import { createHealth, readLag } from "./health.ts";
+import { createApp } from "./http/app.ts";
+import { createHttpServer, drain } from "./http/server.ts";
+import { listen } from "./listen.ts";
+import { createLog } from "./log.ts";
+import { createPool } from "./postgres/client.ts";
+import { createLedger } from "./postgres/ledger.ts";
+import { checkMigrations } from "./postgres/migrate.ts";
+import { createBatcher } from "./redis/batcher.ts";
+import { createRedis, untilReady } from "./redis/client.ts";
+import { createClock } from "./redis/clock.ts";
+import { createInventory } from "./redis/inventory.ts";
+import { createKeys } from "./redis/keys.ts";
+import { createScripts } from "./redis/scripts.ts";
+import { checkServer } from "./redis/server-check.ts";
+import { createStream } from "./redis/stream.ts";
+import { exitWithReason, stopOnSignals } from "./shutdown.ts";
+
+// The API process: config → clients → app → listen → stop.
+async function main() {
+  const config = readConfig();
+  const log = createLog("api", config.LOG_LEVEL);
+
+  const redis = createRedis(config.REDIS_URL, log);
+  await untilReady(redis);
+  await checkServer(redis, log);
+
+  const keys = createKeys(config.DEFAULT_STORE);
+  const clock = createClock();
+  const scripts = createScripts(redis, log);
+  await scripts.load();
+  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
+  const inventory = createInventory({ batcher, keys, clock });
+
+  const pool = createPool(config.DATABASE_URL, log);
+  const ledger = createLedger(pool);
+  const stream = createStream(redis, keys);
+
+  const health = createHealth({
+    redis: () => stream.ping(),
+    scripts: () => scripts.checkLoaded(),
+    postgres: () => ledger.ping(),
+    migrations: () => checkMigrations(pool),
+    lag: async () => {
+      const lag = await readLag({ ...stream, readProgress: ledger.readProgress });
+      if (lag.seconds > config.READY_LAG_SECONDS_MAX) {
+        throw new Error(`Postgres is ${lag.seconds.toFixed(0)} s and ${lag.events} events behind`);
+      }
+    },
+  });
+
+  const app = createApp({
+    inventory,
+    ledger,
+    log,
+    health,
+    default_store: config.DEFAULT_STORE,
+    request_budget_ms: config.REQUEST_BUDGET_MS,
+  });
+  const server = createHttpServer(app);
+  await listen(server, { port: config.PORT, host: config.HOST, variable: "PORT" });
+  log.info({ url: `http://${config.HOST}:${config.PORT}` }, "the API is listening");
+
+  stopOnSignals(log, [
+    () => drain(server),
+    async () => batcher.stop(),
+    async () => redis.disconnect(),
+    () => pool.end(),
+  ]);
+}
+
+main().catch(exitWithReason);

@@ -1,0 +1,64 @@
+import pg from "pg";
+import type { Log } from "../log.ts";
+
+const CONNECT_MS_MAX = 2_000;
+const STATEMENT_MS_MAX = 5_000;
+const POOL_MAX = 8;
+
+// Both ends give up: the server on a slow statement, and a little later the client on a silent server.
+const timeouts = (statement_ms: number) => ({
+  connectionTimeoutMillis: CONNECT_MS_MAX,
+  statement_timeout: statement_ms,
+  lock_timeout: statement_ms,
+  idle_in_transaction_session_timeout: 2 * statement_ms,
+  query_timeout: statement_ms + 2_000,
+  keepAlive: true,
+});
+
+// bigint columns (seqs, counts) stay below 2^53 by the limits on what is written.
+const types = {
+  getTypeParser: ((id: number, format: "text" | "binary") =>
+    id === pg.types.builtins.INT8
+      ? Number
+      : pg.types.getTypeParser(id, format)) as typeof pg.types.getTypeParser, // one of its overloads
+};
+
+export type Pool = pg.Pool;
+export type Connection = pg.Client;
+
+/** Connections for short, independent reads. */
+export function createPool(url: string, log: Log): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: POOL_MAX,
+    types,
+    ...timeouts(STATEMENT_MS_MAX),
+  });
+  pool.on("error", (err) => log.warn({ err }, "postgres closed an idle connection"));
+  return pool;
+}
+
+/**
+ * One connection of its own, for work that holds a session lock. The caller ends it.
+ * @param statement_ms how long a statement, or a wait for a lock, may take
+ */
+export async function connect(url: string, statement_ms = STATEMENT_MS_MAX): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    types,
+    ...timeouts(statement_ms),
+  });
+  client.on("error", () => {}); // the query in flight, or the next one, rejects with it
+  await client.connect();
+  return client;
+}
+
+const REFUSED_CLASSES = ["21", "22", "23", "42"];
+// Class 42 too, but no event's fault: rights, tables or columns are missing, and for all events alike.
+const NOT_READY_STATES = ["42501", "42P01", "42703"];
+
+/** Whether Postgres refused the data itself. Anything else is an outage that passes. */
+export function isRefusal(error: unknown): error is pg.DatabaseError {
+  if (!(error instanceof pg.DatabaseError) || !error.code) return false;
+  return REFUSED_CLASSES.includes(error.code.slice(0, 2)) && !NOT_READY_STATES.includes(error.code);
+}

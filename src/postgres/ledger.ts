@@ -1,0 +1,81 @@
+import type { Hold, HoldStatus } from "../domain/hold.ts";
+import type { Pool } from "./client.ts";
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+/** Reads of what is recorded. All of them reject when Postgres can't be asked. */
+export function createLedger(pool: Pool) {
+  /** The hold as it was last recorded; null when the ledger doesn't know it (yet). */
+  async function readHold(hold_id: string): Promise<Hold | null> {
+    const { rows } = await pool.query<HoldRow>({
+      name: "read_hold",
+      text: `select hold_id, status, user_id, created_at, expires_at, ended_at, order_id, payment_ref,
+               reason, version,
+               (select json_agg(json_build_object('sku', sku, 'store_id', store_id, 'quantity', quantity)
+                  order by sku, store_id)
+                from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
+             from holds where hold_id = $1`,
+      values: [hold_id],
+    });
+    const [row] = rows;
+    return row ? holdOf(row) : null;
+  }
+
+  /** How far a partition is recorded. */
+  async function readProgress(
+    partition = 0,
+  ): Promise<{ applied_seq: number; applied_entry_id: string }> {
+    const { rows } = await pool.query<{
+      applied_seq: number;
+      applied_entry_id: string;
+    }>("select applied_seq, applied_entry_id from recorder_progress where partition = $1", [
+      partition,
+    ]);
+    return rows[0] ?? { applied_seq: 0, applied_entry_id: "0-0" };
+  }
+
+  /** Makes the partitions of stock_movements for this month and the next ones. Returns how many. */
+  async function makeMovementPartitions(months: number): Promise<number> {
+    const { rows } = await pool.query<{ made: number }>(
+      "select make_movement_partitions(current_date, $1) as made",
+      [months],
+    );
+    return rows[0]?.made ?? 0;
+  }
+
+  async function ping(): Promise<void> {
+    await pool.query("select 1");
+  }
+
+  return { readHold, readProgress, makeMovementPartitions, ping };
+}
+
+type HoldRow = {
+  hold_id: string;
+  status: HoldStatus;
+  user_id: string;
+  created_at: Date;
+  expires_at: Date;
+  ended_at: Date | null;
+  order_id: string | null;
+  payment_ref: string | null;
+  reason: string | null;
+  version: number;
+  lines: Hold["lines"];
+};
+
+function holdOf(row: HoldRow): Hold {
+  return {
+    hold_id: row.hold_id,
+    status: row.status,
+    user_id: row.user_id,
+    lines: row.lines,
+    created_at: row.created_at.getTime(),
+    expires_at: row.expires_at.getTime(),
+    version: row.version,
+    ended_at: row.ended_at?.getTime(),
+    order_id: row.order_id ?? undefined,
+    payment_ref: row.payment_ref ?? undefined,
+    reason: row.reason ?? undefined,
+  };
+}

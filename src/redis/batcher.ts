@@ -1,0 +1,196 @@
+import { queueLength, redisBatchSize, redisCallSeconds, redisOutcomes } from "../metrics.ts";
+import type { Clock } from "./clock.ts";
+import type { Keys } from "./keys.ts";
+import { failedOutcome, Overloaded, RedisFault } from "./outcome.ts";
+import type { ScriptName } from "./scripts.ts";
+
+/** Two: while Redis works on one batch and its fsync, the next is already there. More would only be smaller. */
+const IN_FLIGHT_MAX = 2;
+const BATCH_MAX = 128;
+const RETRY_MS = 50;
+const OVERDUE_CHECK_MS = 100;
+
+/** One request's part of a script call. */
+export type ScriptRequest = { keys: string[]; args: string[] };
+/** One request's reply: the outcome word, then what belongs to it. */
+export type Tuple = [outcome: string, ...rest: unknown[]];
+
+type Waiting = {
+  request: ScriptRequest;
+  /** Local ms: from then on nobody waits for the answer any more. */
+  deadline: number;
+  /** An earlier call with this request may have been executed. */
+  maybe_executed: boolean;
+  settled: boolean;
+  resolve: (reply: Tuple) => void;
+  reject: (error: Error) => void;
+};
+
+export type Batcher = ReturnType<typeof createBatcher>;
+
+/**
+ * Group commit. Requests that arrive while calls are in flight form the next batch, so under load one script
+ * call and one fsync carry many requests, and without load a request waits for nobody.
+ *
+ * @param call runs a script once and resolves with its reply; rejects when no reply came
+ */
+export function createBatcher(deps: {
+  call: (script: ScriptName, keys: string[], args: string[]) => Promise<unknown>;
+  clock: Clock;
+  keys: Keys;
+  queue_max: number;
+}) {
+  const shared_keys = [deps.keys.stream, deps.keys.seq, deps.keys.deadlines];
+  const queues = new Map<ScriptName, Waiting[]>();
+  const in_flight = new Set<Waiting[]>();
+  let queued = 0;
+  let start_planned = false;
+
+  /**
+   * Runs one request of `script` in some batch.
+   * @param deadline local ms. The answer comes by then: the script refuses the request when it is later.
+   * @throws RedisFault NOT_EXECUTED when it surely did nothing, UNKNOWN when it may have
+   * @throws Overloaded when the queue is full
+   */
+  function submit(script: ScriptName, request: ScriptRequest, deadline: number): Promise<Tuple> {
+    if (queued >= deps.queue_max) {
+      return Promise.reject(new Overloaded(`${queued} requests are waiting for Redis.`));
+    }
+    return new Promise((resolve, reject) => {
+      enqueue(script, [
+        {
+          request,
+          deadline,
+          maybe_executed: false,
+          settled: false,
+          resolve,
+          reject,
+        },
+      ]);
+    });
+  }
+
+  function enqueue(script: ScriptName, waiting: Waiting[]) {
+    const queue = queues.get(script);
+    if (queue) queue.push(...waiting);
+    else queues.set(script, waiting);
+    queued += waiting.length;
+    planStart();
+  }
+
+  // After this turn of the event loop, so that the requests that all sockets brought in it go together.
+  function planStart() {
+    if (start_planned || queued === 0 || in_flight.size >= IN_FLIGHT_MAX) return;
+    start_planned = true;
+    setImmediate(startCalls);
+  }
+
+  function startCalls() {
+    start_planned = false;
+    while (in_flight.size < IN_FLIGHT_MAX) {
+      const [script, queue] = queues.entries().next().value ?? [];
+      if (!script || !queue) break;
+      const batch = queue.splice(0, BATCH_MAX);
+      queued -= batch.length;
+      // What is left goes behind the other scripts, so that none of them waits for this one to be empty.
+      queues.delete(script);
+      if (queue.length > 0) queues.set(script, queue);
+      const open = batch.filter((waiting) => !waiting.settled);
+      if (open.length > 0) void run(script, open);
+    }
+    queueLength.set(queued);
+  }
+
+  async function run(script: ScriptName, batch: Waiting[]) {
+    in_flight.add(batch);
+    const sent = Date.now();
+    const stopTimer = redisCallSeconds.startTimer({ script });
+    redisBatchSize.observe({ script }, batch.length);
+    try {
+      const { keys, args } = joinRequests(script, batch);
+      const reply = await deps.call(script, keys, args);
+      const { redis_now, tuples } = parseReply(reply, batch.length);
+      deps.clock.learn(redis_now, sent, Date.now());
+      redisOutcomes.inc({ outcome: "EXECUTED" });
+      for (const [i, waiting] of batch.entries()) settle(waiting, tuples[i]);
+    } catch (error) {
+      retryOrFail(script, batch, error);
+    } finally {
+      stopTimer();
+      in_flight.delete(batch);
+      planStart();
+    }
+  }
+
+  function joinRequests(script: ScriptName, batch: Waiting[]) {
+    const keys = script === "read_holds" ? [] : [...shared_keys];
+    const args = [String(batch.length)];
+    for (const { request, deadline } of batch) {
+      keys.push(...request.keys);
+      args.push(String(Math.floor(deps.clock.fromLocal(deadline))), ...request.args);
+    }
+    return { keys, args };
+  }
+
+  function settle(waiting: Waiting, tuple: Tuple | undefined) {
+    if (waiting.settled) return;
+    waiting.settled = true;
+    if (tuple && tuple[0] !== "LATE") waiting.resolve(tuple);
+    else waiting.reject(fault(waiting, "The request's time was over before Redis came to it."));
+  }
+
+  // A request that surely did nothing fails at once: the caller is told so and may come back. One that may
+  // have been executed is asked again, since the answer is there to be had: its keys make it idempotent.
+  function retryOrFail(script: ScriptName, batch: Waiting[], error: unknown) {
+    const outcome = failedOutcome(error);
+    redisOutcomes.inc({ outcome });
+    const again: Waiting[] = [];
+    for (const waiting of batch) {
+      waiting.maybe_executed ||= outcome === "UNKNOWN";
+      if (waiting.settled) continue;
+      if (waiting.maybe_executed && Date.now() + RETRY_MS < waiting.deadline) again.push(waiting);
+      else fail(waiting, "Redis could not be asked.", error);
+    }
+    if (again.length > 0) setTimeout(() => enqueue(script, again), RETRY_MS);
+  }
+
+  function fail(waiting: Waiting, message: string, cause?: unknown) {
+    waiting.settled = true;
+    waiting.reject(fault(waiting, message, cause));
+  }
+
+  // Answers in time whoever still waits at its deadline, in a queue or in flight.
+  function failOverdue() {
+    const now = Date.now();
+    for (const queue of queues.values()) {
+      for (const waiting of queue) {
+        if (!waiting.settled && waiting.deadline <= now)
+          fail(waiting, "No place in a call in time.");
+      }
+    }
+    for (const batch of in_flight) {
+      for (const waiting of batch) {
+        if (waiting.settled || waiting.deadline > now) continue;
+        waiting.maybe_executed = true;
+        fail(waiting, "Redis has not answered in time.");
+      }
+    }
+  }
+  const overdueTimer = setInterval(failOverdue, OVERDUE_CHECK_MS);
+  overdueTimer.unref();
+
+  return { submit, stop: () => clearInterval(overdueTimer) };
+}
+
+function fault(waiting: Waiting, message: string, cause?: unknown): RedisFault {
+  return new RedisFault(waiting.maybe_executed ? "UNKNOWN" : "NOT_EXECUTED", message, cause);
+}
+
+/** Checks the shape every batch script replies with: {now, one tuple for each request}. */
+function parseReply(reply: unknown, count: number): { redis_now: number; tuples: Tuple[] } {
+  const [redis_now, tuples] = Array.isArray(reply) ? reply : [];
+  if (typeof redis_now !== "number" || !Array.isArray(tuples) || tuples.length !== count) {
+    throw new Error("A script replied something else than a tuple for each request.");
+  }
+  return { redis_now, tuples };
+}

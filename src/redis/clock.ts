@@ -1,0 +1,20 @@
+/**
+ * Redis's clock as seen from here, so that a deadline can be named in its time. It learns from calls that
+ * are made anyway: a reply that says `redis_now`, asked at `sent` and received at `received`, proves that
+ * the offset lies between redis_now − received and redis_now − sent. The estimate moves only when it falls
+ * outside, so a slow reply (a wide interval) teaches nothing wrong, and a jump of either clock is followed.
+ */
+export function createClock(localNow: () => number = Date.now) {
+  let offset = 0;
+  return {
+    /** ms since 1970, on Redis's clock. */
+    now: () => localNow() + offset,
+    /** Converts a local time to Redis's. */
+    fromLocal: (local: number) => local + offset,
+    learn(redis_now: number, sent: number, received: number) {
+      offset = Math.min(Math.max(offset, redis_now - received), redis_now - sent);
+    },
+  };
+}
+
+export type Clock = ReturnType<typeof createClock>;

@@ -1,0 +1,87 @@
+import type { Redis } from "ioredis";
+import { GROUP, type Keys } from "./keys.ts";
+
+/** An entry as it stands in the stream; `fields` is null when it was deleted while it was pending. */
+export type Entry = { id: string; fields: Record<string, string> | null };
+export type Consumer = ReturnType<typeof createConsumer>;
+
+/**
+ * One consumer of the group that records.
+ * @param blocking a connection that is used for nothing but the blocking read
+ * @param name stable: after a restart it finds what it had not acknowledged
+ */
+export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: string) {
+  /** Makes the group, from the stream's beginning, unless it is there. */
+  async function ensureGroup(): Promise<void> {
+    try {
+      await redis.xgroup("CREATE", keys.stream, GROUP, "0", "MKSTREAM");
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("BUSYGROUP "))) throw error;
+    }
+  }
+
+  /** Entries that were delivered to this consumer and never acknowledged, oldest first. */
+  async function readOwnPending(count: number): Promise<Entry[]> {
+    return entriesOfRead(await redis.call("XREADGROUP", ...readArgs(count), keys.stream, "0"));
+  }
+
+  /** Entries nobody has got yet. Waits up to `block_ms` for the first one. */
+  async function readNew(count: number, block_ms: number): Promise<Entry[]> {
+    return entriesOfRead(
+      await blocking.call(
+        "XREADGROUP",
+        ...["GROUP", GROUP, name, "COUNT", count, "BLOCK", block_ms, "STREAMS", keys.stream, ">"],
+      ),
+    );
+  }
+
+  /**
+   * Takes over pending entries of other consumers. `cursor` starts at 0-0 and ends there; a reply may be
+   * empty before it ends. `deleted` are ids that were trimmed or deleted before anybody recorded them.
+   */
+  async function claim(cursor: string, count: number) {
+    const reply = (await redis.call(
+      "XAUTOCLAIM",
+      ...[keys.stream, GROUP, name, 0, cursor, "COUNT", count],
+    )) as [string, [string, string[] | null][], string[]]; // the reply of Redis 7, which is required
+    const [next_cursor, entries, deleted] = reply;
+    return { next_cursor, entries: entries.map(toEntry), deleted };
+  }
+
+  async function ack(ids: string[]): Promise<void> {
+    if (ids.length > 0) await redis.xack(keys.stream, GROUP, ...ids);
+  }
+
+  /** Moves an entry to the dead letters: appended there and acknowledged here in one step. */
+  async function bury(entry: Entry, about: Record<string, string>): Promise<void> {
+    const fields = Object.entries({
+      ...entry.fields,
+      entry_id: entry.id,
+      ...about,
+    }).flat();
+    const replies = await redis
+      .multi()
+      .xadd(keys.dead, "*", ...fields)
+      .xack(keys.stream, GROUP, entry.id)
+      .exec();
+    const failed = replies?.find(([error]) => error);
+    if (!replies || failed) throw failed?.[0] ?? new Error("Redis dropped the transaction.");
+  }
+
+  const readArgs = (count: number) => ["GROUP", GROUP, name, "COUNT", count, "STREAMS"];
+
+  return { ensureGroup, readOwnPending, readNew, claim, ack, bury };
+}
+
+// One stream was asked for, so one is in the reply, or none at all when the wait was in vain.
+function entriesOfRead(reply: unknown): Entry[] {
+  const [stream] = (reply ?? []) as [string, [string, string[] | null][]][]; // what XREADGROUP replies
+  return stream ? stream[1].map(toEntry) : [];
+}
+
+function toEntry([id, flat]: [string, string[] | null]): Entry {
+  if (!flat) return { id, fields: null };
+  const fields: Record<string, string> = Object.create(null); // a field may be named __proto__
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[flat[i] ?? ""] = flat[i + 1] ?? "";
+  return { id, fields };
+}

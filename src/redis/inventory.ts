@@ -1,0 +1,341 @@
+import { hash } from "node:crypto";
+import {
+  HOLD_STATUSES,
+  type Hold,
+  type HoldStatus,
+  type Line,
+  parseLines,
+} from "../domain/hold.ts";
+import { newEventId, newHoldId, newOrderId } from "../domain/ids.ts";
+import { Rejection } from "../domain/rejection.ts";
+import { corruptKeys, countHoldOutcome } from "../metrics.ts";
+import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
+import type { Clock } from "./clock.ts";
+import type { Keys } from "./keys.ts";
+import type { ScriptName } from "./scripts.ts";
+
+/** What every call carries: who asked, and until when (local ms) somebody waits for the answer. */
+export type CallContext = { request_id: string; deadline: number };
+
+/** A Redis key holds something else than it should. Nothing was changed; somebody must look at it. */
+export class CorruptKey extends Error {
+  override name = "CorruptKey";
+  readonly key: string;
+
+  constructor(key: string) {
+    super(`The Redis key ${key} holds something else than it should.`);
+    this.key = key;
+  }
+}
+
+export type Inventory = ReturnType<typeof createInventory>;
+
+/**
+ * The deciding side: one function for each script. All of them throw RedisFault or Overloaded when Redis
+ * can't be asked, CorruptKey when it holds what it should not, and Rejection for an expected no.
+ */
+export function createInventory({
+  batcher,
+  clock,
+  keys,
+}: {
+  batcher: Batcher;
+  clock: Clock;
+  keys: Keys;
+}) {
+  /** Takes stock for a new hold. The same idempotency_key and request again give the first hold. */
+  async function createHold(
+    input: {
+      lines: Line[];
+      user_id: string;
+      ttl_seconds: number;
+      idempotency_key: string;
+    },
+    context: CallContext,
+  ): Promise<{ hold_id: string; expires_at: number; replayed: boolean }> {
+    const hold_id = newHoldId();
+    const { lines, user_id, ttl_seconds, idempotency_key } = input;
+    const tuple = await submit("create_holds", context, {
+      keys: [
+        keys.hold(hold_id),
+        keys.idem("reserve", idempotency_key),
+        ...lines.flatMap(stockKeysOf),
+      ],
+      args: [
+        newEventId(),
+        context.request_id,
+        hold_id,
+        user_id,
+        String(ttl_seconds * 1000),
+        fingerprintOf(["reserve", lines, user_id, ttl_seconds]),
+        ...lineArgs(lines),
+      ],
+    });
+    switch (tuple[0]) {
+      case "CREATED":
+      case "REPLAYED": {
+        const [, first_id, expires_at] = tuple;
+        // When a retry of ours met the record of our own lost reply, the hold is new to the caller.
+        const replayed = first_id !== hold_id;
+        return {
+          hold_id: String(first_id),
+          expires_at: Number(expires_at),
+          replayed,
+        };
+      }
+      case "UNKNOWN_SKU":
+        throw new Rejection("UNKNOWN_SKU", `Nobody has stocked ${tuple[1]}.`, {
+          sku: tuple[1],
+        });
+      case "SOLD_OUT": {
+        const [, sku, , requested, available] = tuple;
+        throw new Rejection(
+          "SOLD_OUT",
+          `${requested} of ${sku} requested, ${available} available.`,
+          {
+            sku,
+            requested,
+            available,
+          },
+        );
+      }
+      default:
+        throw commonRefusal(tuple);
+    }
+  }
+
+  /** Sells a hold's units. Again with the same payment_ref gives the same order. */
+  async function confirmHold(
+    input: {
+      hold_id: string;
+      payment_ref: string;
+      idempotency_key?: string | undefined;
+    },
+    context: CallContext,
+  ): Promise<{ order_id: string; confirmed_at: number; replayed: boolean }> {
+    const order_id = newOrderId();
+    const { hold_id, payment_ref } = input;
+    const idem = idemOf("confirm", input.idempotency_key, [hold_id, payment_ref]);
+    const tuple = await endHold("confirm_holds", hold_id, idem, [order_id, payment_ref], context);
+    switch (tuple[0]) {
+      case "CONFIRMED":
+      case "REPLAYED": {
+        const [, first_id, confirmed_at] = tuple;
+        const replayed = first_id !== order_id;
+        return {
+          order_id: String(first_id),
+          confirmed_at: Number(confirmed_at),
+          replayed,
+        };
+      }
+      case "HOLD_ALREADY_CONFIRMED":
+        throw new Rejection(
+          "HOLD_ALREADY_CONFIRMED",
+          "The hold was confirmed for another payment_ref.",
+          { hold_id },
+        );
+      case "HOLD_CANCELLED":
+        throw new Rejection("HOLD_CANCELLED", "The hold was cancelled.", {
+          hold_id,
+        });
+      case "HOLD_EXPIRED":
+        throw new Rejection("HOLD_EXPIRED", "The hold's deadline has passed.", {
+          hold_id,
+          expires_at: new Date(Number(tuple[1])).toISOString(),
+        });
+      default:
+        throw commonRefusal(tuple);
+    }
+  }
+
+  /** Gives a hold's units back. A hold that ended without being sold answers how it ended. */
+  async function cancelHold(
+    input: {
+      hold_id: string;
+      reason: string;
+      idempotency_key?: string | undefined;
+    },
+    context: CallContext,
+  ): Promise<{ status: HoldStatus; replayed: boolean }> {
+    const { hold_id, reason } = input;
+    const idem = idemOf("cancel", input.idempotency_key, [hold_id, reason]);
+    const tuple = await endHold("cancel_holds", hold_id, idem, [reason], context);
+    switch (tuple[0]) {
+      case "CANCELLED":
+      case "EXPIRED":
+        return { status: tuple[0], replayed: false };
+      case "REPLAYED":
+        return {
+          status: tuple[1] === "EXPIRED" ? "EXPIRED" : "CANCELLED",
+          replayed: true,
+        };
+      case "HOLD_ALREADY_CONFIRMED":
+        throw new Rejection("HOLD_ALREADY_CONFIRMED", "The hold is sold; it can't be cancelled.", {
+          hold_id,
+        });
+      default:
+        throw commonRefusal(tuple);
+    }
+  }
+
+  /** Gives the units of a due hold back. Never throws a Rejection: returns the script's outcome word. */
+  async function expireHold(
+    hold_id: string,
+    context: CallContext,
+  ): Promise<"EXPIRED" | "NOT_DUE" | "ENDED" | "HOLD_NOT_FOUND" | "CORRUPT"> {
+    const tuple = await endHold("expire_holds", hold_id, null, [], context);
+    switch (tuple[0]) {
+      case "EXPIRED":
+      case "NOT_DUE":
+      case "ENDED":
+      case "HOLD_NOT_FOUND":
+      case "CORRUPT":
+        return tuple[0];
+      default:
+        throw commonRefusal(tuple);
+    }
+  }
+
+  /** The hold as it is in Redis, with its lines; null when there is none. */
+  async function readHold(hold_id: string, context: CallContext): Promise<Hold | null> {
+    const tuple = await submit("read_holds", context, {
+      keys: [keys.hold(hold_id)],
+      args: [],
+    });
+    if (tuple[0] === "HOLD_NOT_FOUND") return null;
+    const hold = tuple[0] === "HOLD" ? parseHold(hold_id, tuple) : null;
+    if (!hold) throw commonRefusal(["CORRUPT", keys.hold(hold_id)]);
+    return hold;
+  }
+
+  // The keys of a hold's stocks are known by its lines, so these are read first. The script refuses when
+  // they are not the hold's lines any more; then they are read again, until the deadline ends it.
+  async function endHold(
+    script: ScriptName,
+    hold_id: string,
+    idem: { key: string; fingerprint: string } | null,
+    args: string[],
+    context: CallContext,
+  ): Promise<Tuple> {
+    const event_id = newEventId();
+    for (;;) {
+      const lines = await readLines(hold_id, context);
+      const tuple = await submit(script, context, {
+        keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(stockKeysOf)],
+        args: [
+          event_id,
+          context.request_id,
+          hold_id,
+          idem?.fingerprint ?? "",
+          ...lineArgs(lines),
+          ...args,
+        ],
+      });
+      if (tuple[0] !== "STALE_LINES") return tuple;
+    }
+  }
+
+  // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
+  async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
+    const tuple = await submit("read_holds", context, {
+      keys: [keys.hold(hold_id)],
+      args: [],
+    });
+    return parseLines(fieldsOf(tuple).get("lines") ?? "") ?? [];
+  }
+
+  async function submit(
+    script: ScriptName,
+    context: CallContext,
+    request: ScriptRequest,
+  ): Promise<Tuple> {
+    const tuple = await batcher.submit(script, request, context.deadline);
+    countHoldOutcome(script, tuple[0]);
+    return tuple;
+  }
+
+  function idemOf(route: "confirm" | "cancel", key: string | undefined, request: unknown[]) {
+    return key === undefined
+      ? null
+      : {
+          key: keys.idem(route, key),
+          fingerprint: fingerprintOf([route, ...request]),
+        };
+  }
+
+  const stockKeysOf = ({ sku, store_id }: Line) => [
+    keys.stock(sku, store_id),
+    keys.item(sku, store_id),
+  ];
+
+  return {
+    createHold,
+    confirmHold,
+    cancelHold,
+    expireHold,
+    readHold,
+    now: clock.now,
+  };
+}
+
+const lineArgs = (lines: Line[]) => [
+  String(lines.length),
+  ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
+];
+
+// Over the validated request with its defaults, not over the raw body: white space and the order of members
+// don't make another request. 128 bits tell two requests under one key apart, and nothing else has to.
+function fingerprintOf(request: unknown[]): string {
+  return hash("sha256", JSON.stringify(request), "base64url").slice(0, 22);
+}
+
+/** What every script may answer. */
+function commonRefusal(tuple: Tuple): Error | Rejection {
+  switch (tuple[0]) {
+    case "IDEMPOTENCY_KEY_REUSED":
+      return new Rejection(
+        "IDEMPOTENCY_KEY_REUSED",
+        "This idempotency key was used for another request. Use a new key for a new request.",
+      );
+    case "HOLD_NOT_FOUND":
+      return new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
+    case "CORRUPT":
+      corruptKeys.inc();
+      return new CorruptKey(String(tuple[1]));
+    default:
+      return new Error(`A script answered ${tuple[0]}, which this call does not expect.`);
+  }
+}
+
+// A tuple of HOLD and then the hash's fields and values, one after the other.
+function fieldsOf(tuple: Tuple): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (let i = 1; i + 1 < tuple.length; i += 2) fields.set(String(tuple[i]), String(tuple[i + 1]));
+  return fields;
+}
+
+function parseHold(hold_id: string, tuple: Tuple): Hold | null {
+  const fields = fieldsOf(tuple);
+  const status = fields.get("status");
+  const lines = parseLines(fields.get("lines") ?? "");
+  const created_at = Number(fields.get("created_at"));
+  const expires_at = Number(fields.get("expires_at"));
+  const ended_at = fields.get("ended_at");
+  if (!isStatus(status) || !lines || !(created_at > 0) || !(expires_at > 0)) return null;
+  return {
+    hold_id,
+    status,
+    user_id: fields.get("user_id") ?? "",
+    lines,
+    created_at,
+    expires_at,
+    version: Number(fields.get("version")),
+    ended_at: ended_at === undefined ? undefined : Number(ended_at),
+    order_id: fields.get("order_id"),
+    payment_ref: fields.get("payment_ref"),
+  };
+}
+
+function isStatus(text: string | undefined): text is HoldStatus {
+  return HOLD_STATUSES.some((status) => status === text);
+}

@@ -1,0 +1,48 @@
+/**
+ * What is known of a call that brought no reply. Every failure of a Redis call is classified here, once.
+ * NOT_EXECUTED: it surely did nothing. UNKNOWN: it may have been executed, or may still be.
+ */
+export type FailedOutcome = "NOT_EXECUTED" | "UNKNOWN";
+
+/** The world failed while Redis was asked. http answers 503 or 504 by `outcome`. */
+export class RedisFault extends Error {
+  override name = "RedisFault";
+  readonly outcome: FailedOutcome;
+
+  constructor(outcome: FailedOutcome, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.outcome = outcome;
+  }
+}
+
+/** Too much is waiting already; this request was never sent. */
+export class Overloaded extends Error {
+  override name = "Overloaded";
+}
+
+// Only prefixes: an error text may contain anything further on, input included. Redis checks all of these
+// before a script's first line, because our scripts declare themselves with #!lua.
+const NOT_EXECUTED_PREFIXES = [
+  "BUSY ",
+  "CLUSTERDOWN ",
+  "LOADING ",
+  "MASTERDOWN ",
+  "MISCONF ",
+  "NOAUTH ",
+  "NOPERM ",
+  "NOREPLICAS ",
+  "NOSCRIPT ",
+  "OOM ",
+  "READONLY ",
+  "Stream isn't writeable", // ioredis: no connection, and no offline queue to wait in
+];
+
+export function failedOutcome(error: unknown): FailedOutcome {
+  const message = error instanceof Error ? error.message : "";
+  return NOT_EXECUTED_PREFIXES.some((prefix) => message.startsWith(prefix))
+    ? "NOT_EXECUTED"
+    : "UNKNOWN";
+}
+
+export const isNoScript = (error: unknown) =>
+  error instanceof Error && error.message.startsWith("NOSCRIPT ");

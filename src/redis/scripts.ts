@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type { Redis } from "ioredis";
+import type { Log } from "../log.ts";
+import { isNoScript } from "./outcome.ts";
+
+const LUA_DIR = new URL("../../lua/", import.meta.url);
+
+export type ScriptName =
+  | "create_holds"
+  | "confirm_holds"
+  | "cancel_holds"
+  | "expire_holds"
+  | "read_holds";
+export type Scripts = ReturnType<typeof createScripts>;
+
+/** The scripts of `lua/`, called by their SHA. `load` must have run once on this Redis. */
+export function createScripts(redis: Redis, log: Log) {
+  const scripts = readScripts();
+
+  async function load(): Promise<void> {
+    await Promise.all([...scripts.values()].map(({ source }) => redis.script("LOAD", source)));
+  }
+
+  /**
+   * Runs a script at most once. EVALSHA itself and not ioredis's defineCommand, which would send EVAL
+   * behind our back. A script Redis has lost surely did not run, so it is loaded and called again.
+   */
+  async function call(name: ScriptName, keys: string[], args: string[]): Promise<unknown> {
+    const { sha } = scriptOf(name);
+    try {
+      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!isNoScript(error)) throw error;
+      log.warn({ script: name }, "redis had lost its scripts, loading them again");
+      await load();
+      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+    }
+  }
+
+  /** Rejects with the names of scripts this Redis does not have. */
+  async function checkLoaded(): Promise<void> {
+    const all = [...scripts.entries()];
+    const found = (await redis.script("EXISTS", ...all.map(([, { sha }]) => sha))) as number[]; // a 0 or 1 each
+    const missing = all.filter((_, i) => found[i] !== 1).map(([name]) => name);
+    if (missing.length > 0) throw new Error(`not loaded: ${missing.join(", ")}`);
+  }
+
+  function scriptOf(name: ScriptName) {
+    const script = scripts.get(name);
+    if (!script) throw new Error(`There is no lua/${name}.lua.`);
+    return script;
+  }
+
+  return { load, call, checkLoaded };
+}
+
+/** Every script of `lua/` with its includes put in, and its SHA-1 as Redis computes it. */
+export function readScripts(): Map<ScriptName, { source: string; sha: string }> {
+  const scripts = new Map<ScriptName, { source: string; sha: string }>();
+  for (const file of readdirSync(LUA_DIR)) {
+    if (!file.endsWith(".lua")) continue;
+    const source = withIncludes(readFileSync(new URL(file, LUA_DIR), "utf8"));
+    const sha = createHash("sha1").update(source).digest("hex");
+    scripts.set(file.slice(0, -".lua".length) as ScriptName, { source, sha }); // test/lua/ compares the names
+  }
+  return scripts;
+}
+
+function withIncludes(source: string): string {
+  return source.replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) =>
+    readFileSync(new URL(path, LUA_DIR), "utf8"),
+  );
+}

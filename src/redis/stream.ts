@@ -1,0 +1,45 @@
+import type { Redis } from "ioredis";
+import { GROUP, type Keys } from "./keys.ts";
+
+export type Stream = ReturnType<typeof createStream>;
+
+/** The stream of events, seen from outside the group that records it. */
+export function createStream(redis: Redis, keys: Keys) {
+  /** The seq of the newest event; 0 when there is none. */
+  const lastSeq = async () => Number((await redis.get(keys.seq)) ?? 0);
+
+  /** When the oldest entry behind `entry_id` was made, in ms; null when there is none. */
+  async function oldestAfter(entry_id: string): Promise<number | null> {
+    const [next] = await redis.xrange(keys.stream, `(${entry_id}`, "+", "COUNT", 1);
+    return next ? Number(next[0].split("-")[0]) : null;
+  }
+
+  /** The oldest entry that was delivered and not acknowledged, of any consumer. */
+  async function oldestPending(): Promise<string | null> {
+    try {
+      const [, oldest] = (await redis.xpending(keys.stream, GROUP)) as [number, string | null]; // its summary form
+      return oldest;
+    } catch (error) {
+      // No recorder has been here yet, so nothing was delivered.
+      if (error instanceof Error && error.message.startsWith("NOGROUP ")) return null;
+      throw error;
+    }
+  }
+
+  /** Cuts off entries older than `min_id`, at most about `count` of them. Returns how many. */
+  async function trim(min_id: string, count: number): Promise<number> {
+    return redis.xtrim(keys.stream, "MINID", "~", min_id, "LIMIT", count);
+  }
+
+  /** Redis's clock, in ms. */
+  async function now(): Promise<number> {
+    const [seconds, micros] = await redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
+  async function ping(): Promise<void> {
+    await redis.ping();
+  }
+
+  return { ping, lastSeq, oldestAfter, oldestPending, trim, now };
+}

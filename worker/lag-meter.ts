@@ -1,0 +1,19 @@
+import { readLag } from "../src/health.ts";
+import { lagEvents, lagSeconds } from "../src/metrics.ts";
+import type { Ledger } from "../src/postgres/ledger.ts";
+import type { Stream } from "../src/redis/stream.ts";
+import type { Agent } from "./loop.ts";
+
+const EVERY_MS = 1_000;
+
+/** Keeps the metrics that tell how far Postgres is behind Redis. */
+export function createLagMeter({ stream, ledger }: { stream: Stream; ledger: Ledger }): Agent {
+  async function runOnce(): Promise<number> {
+    const lag = await readLag({ ...stream, readProgress: ledger.readProgress });
+    lagEvents.set(lag.events);
+    lagSeconds.set(lag.seconds);
+    return 0;
+  }
+
+  return { name: "lag meter", idle_ms: EVERY_MS, runOnce };
+}

@@ -1,0 +1,107 @@
+import "../src/node-version.ts";
+import { createServer } from "node:http";
+import { readConfig } from "../src/config.ts";
+import { createHealth } from "../src/health.ts";
+import { listen } from "../src/listen.ts";
+import { createLog } from "../src/log.ts";
+import { createPool } from "../src/postgres/client.ts";
+import { createLedger } from "../src/postgres/ledger.ts";
+import { checkMigrations } from "../src/postgres/migrate.ts";
+import { openRecording } from "../src/postgres/recording.ts";
+import { createBatcher } from "../src/redis/batcher.ts";
+import { createBlockingRedis, createRedis, untilReady } from "../src/redis/client.ts";
+import { createClock } from "../src/redis/clock.ts";
+import { createConsumer } from "../src/redis/consumer.ts";
+import { dueHoldIds } from "../src/redis/deadlines.ts";
+import { createInventory } from "../src/redis/inventory.ts";
+import { createKeys } from "../src/redis/keys.ts";
+import { createScripts } from "../src/redis/scripts.ts";
+import { checkServer } from "../src/redis/server-check.ts";
+import { createStream } from "../src/redis/stream.ts";
+import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
+import { createLagMeter } from "./lag-meter.ts";
+import { startLoop } from "./loop.ts";
+import { createPartitionMaker } from "./partition-maker.ts";
+import { BLOCK_MS, createRecorder } from "./recorder.ts";
+import { createSweeper } from "./sweeper.ts";
+import { createTrimmer } from "./trimmer.ts";
+
+const PARTITION = 0;
+
+// The worker process: config → clients → agents → listen → stop.
+async function main() {
+  const config = readConfig();
+  const log = createLog("worker", config.LOG_LEVEL);
+
+  const redis = createRedis(config.REDIS_URL, log);
+  const blocking = createBlockingRedis(config.REDIS_URL, log, BLOCK_MS);
+  await Promise.all([untilReady(redis), untilReady(blocking)]);
+  await checkServer(redis, log);
+
+  const keys = createKeys(config.DEFAULT_STORE);
+  const clock = createClock();
+  const scripts = createScripts(redis, log);
+  await scripts.load();
+  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
+  const inventory = createInventory({ batcher, keys, clock });
+  const stream = createStream(redis, keys);
+  const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
+
+  const pool = createPool(config.DATABASE_URL, log);
+  const ledger = createLedger(pool);
+
+  const recorder = createRecorder({
+    consumer,
+    // An event must not be called bad because its table is not there yet.
+    openRecording: async () => {
+      await checkMigrations(pool);
+      return openRecording(config.DATABASE_URL, PARTITION);
+    },
+    log,
+  });
+  const sweeper = createSweeper({
+    inventory,
+    dueHolds: (now, count) => dueHoldIds(redis, keys, now, count),
+    log,
+  });
+  const trimmer = createTrimmer({
+    stream,
+    ledger,
+    replay_window_ms: config.REPLAY_WINDOW_SECONDS * 1000,
+    log,
+  });
+  const loops = [
+    recorder,
+    sweeper,
+    trimmer,
+    createLagMeter({ stream, ledger }),
+    createPartitionMaker({ ledger, log }),
+  ].map((agent) => startLoop(agent, log));
+
+  const health = createHealth({
+    redis: stream.ping,
+    scripts: scripts.checkLoaded,
+    postgres: ledger.ping,
+    migrations: () => checkMigrations(pool),
+  });
+  const server = createServer((req, res) => void health(req, res));
+  await listen(server, { port: config.WORKER_PORT, host: config.HOST, variable: "WORKER_PORT" });
+  log.info({ url: `http://${config.HOST}:${config.WORKER_PORT}/metrics` }, "the worker is running");
+
+  stopOnSignals(log, [
+    async () => {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+    recorder.close,
+    async () => {
+      server.close();
+      server.closeAllConnections();
+      batcher.stop();
+      redis.disconnect();
+      blocking.disconnect();
+    },
+    () => pool.end(),
+  ]);
+}
+
+main().catch(exitWithReason);

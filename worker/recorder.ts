@@ -1,0 +1,202 @@
+import { compareEntryIds } from "../src/domain/entry-id.ts";
+import { MalformedEvent, parseEvent } from "../src/domain/event.ts";
+import type { Log } from "../src/log.ts";
+import {
+  recorderActive,
+  recorderBatchSeconds,
+  recorderEvents,
+  recorderExternal,
+  seqGaps,
+  seqRewinds,
+} from "../src/metrics.ts";
+import { isRefusal } from "../src/postgres/client.ts";
+import type { Applied, Recording } from "../src/postgres/recording.ts";
+import type { Consumer, Entry } from "../src/redis/consumer.ts";
+import type { Agent } from "./loop.ts";
+
+const BATCH_MAX = 1_000;
+/** Also how long a stop may have to wait for the blocking read. */
+export const BLOCK_MS = 1_000;
+/** How often a standby looks whether the active recorder is gone. */
+const STANDBY_MS = 1_000;
+
+type LiveEntry = Entry & { fields: Record<string, string> };
+
+/**
+ * Carries events from the stream to Postgres: own pending entries first, then those of dead workers, then new
+ * ones; commit, then XACK. Whatever fails, it begins again with its own pending entries, since a lost reply
+ * may have left entries there that it never saw.
+ *
+ * @param openRecording becomes the one that records; null while another is
+ */
+export function createRecorder({
+  consumer,
+  openRecording,
+  log,
+}: {
+  consumer: Consumer;
+  openRecording: () => Promise<Recording | null>;
+  log: Log;
+}): Agent & { close: () => Promise<void> } {
+  let recording: Recording | null = null;
+  let source: "OWN_PENDING" | "CLAIMED" | "NEW" = "OWN_PENDING";
+  let claim_cursor = "0-0";
+  let applied_seq: number | null = null;
+
+  async function runOnce(): Promise<number> {
+    if (!recording) {
+      recording = await openRecording();
+      recorderActive.set(recording ? 1 : 0);
+      if (!recording) return 0;
+      log.info("recording");
+      startOver();
+    }
+    try {
+      const entries = await nextEntries();
+      await record(recording, entries, 1);
+      // A batch that came empty while changing over to the next source is no reason to wait.
+      return entries.length;
+    } catch (error) {
+      startOver();
+      await close();
+      throw error;
+    }
+  }
+
+  function startOver() {
+    source = "OWN_PENDING";
+    claim_cursor = "0-0";
+  }
+
+  async function nextEntries(): Promise<LiveEntry[]> {
+    if (source === "OWN_PENDING") {
+      await consumer.ensureGroup();
+      const entries = await consumer.readOwnPending(BATCH_MAX);
+      if (entries.length > 0) return dropDeleted(entries);
+      source = "CLAIMED";
+    }
+    if (source === "CLAIMED") {
+      const entries = await claimSome();
+      if (claim_cursor === "0-0") source = "NEW";
+      if (entries.length > 0) return entries;
+    }
+    const entries = await dropDeleted(await consumer.readNew(BATCH_MAX, BLOCK_MS));
+    // Nothing new, or a gap: entries may be pending at a worker that read them and then lost the lock.
+    if (entries.length === 0 || hasGap(entries))
+      return inOrder([...(await claimAll()), ...entries]);
+    return entries;
+  }
+
+  async function claimSome(): Promise<LiveEntry[]> {
+    // Idle time does not matter: only the one that holds the lock records, so whoever had them does not.
+    const claimed = await consumer.claim(claim_cursor, BATCH_MAX);
+    claim_cursor = claimed.next_cursor;
+    if (claimed.deleted.length > 0) reportDeleted(claimed.deleted);
+    return dropDeleted(claimed.entries);
+  }
+
+  async function claimAll(): Promise<LiveEntry[]> {
+    const all: LiveEntry[] = [];
+    do all.push(...(await claimSome()));
+    while (claim_cursor !== "0-0");
+    return all;
+  }
+
+  function hasGap(entries: LiveEntry[]): boolean {
+    let seq = applied_seq;
+    for (const { fields } of entries) {
+      const next = Number(fields.seq);
+      if (seq !== null && next !== seq + 1) return true;
+      seq = next;
+    }
+    return false;
+  }
+
+  // Applies a batch; when the database refuses it, its halves, until the bad entry is alone.
+  async function record(to: Recording, entries: LiveEntry[], attempts: number): Promise<void> {
+    const [first] = entries;
+    const last = entries.at(-1);
+    if (!first || !last) return;
+    const stopTimer = recorderBatchSeconds.startTimer();
+    try {
+      const events = entries.map(({ fields }) => parseEvent(fields));
+      const applied = await to.apply(events, last.id);
+      applied_seq = applied.applied_seq;
+      report(applied);
+      stopTimer();
+    } catch (error) {
+      if (!(error instanceof MalformedEvent) && !isRefusal(error)) throw error;
+      if (entries.length === 1) {
+        await bury(to, first, attempts, error);
+        return;
+      }
+      const middle = Math.ceil(entries.length / 2);
+      await record(to, entries.slice(0, middle), attempts + 1);
+      await record(to, entries.slice(middle), attempts + 1);
+      return;
+    }
+    await consumer.ack(entries.map(({ id }) => id));
+  }
+
+  async function bury(to: Recording, entry: LiveEntry, attempts: number, cause: Error) {
+    const { id: entry_id, fields } = entry;
+    const error = cause.message;
+    const seq = /^[1-9][0-9]{0,14}$/.test(fields.seq ?? "") ? Number(fields.seq) : null;
+    await to.bury({ entry_id, fields, error, attempts, seq });
+    const failed_at = new Date().toISOString();
+    await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
+    if (applied_seq !== null && seq === applied_seq + 1) applied_seq = seq;
+    recorderEvents.inc({ outcome: "DEAD" });
+    log.error({ entry_id, event_id: fields.event_id, error, attempts }, "an event is dead");
+  }
+
+  function report({ applied, duplicates, external, gaps, rewound_seqs, applied_seq }: Applied) {
+    recorderEvents.inc({ outcome: "APPLIED" }, applied);
+    recorderEvents.inc({ outcome: "DUPLICATE" }, duplicates);
+    recorderExternal.inc(external);
+    if (gaps.length > 0) {
+      seqGaps.inc(gaps.length);
+      log.error({ gaps }, "events are missing: the sequence has gaps (table seq_gaps)");
+    }
+    if (rewound_seqs.length > 0) {
+      seqRewinds.inc(rewound_seqs.length);
+      log.error(
+        { count: rewound_seqs.length, first: rewound_seqs[0], applied_seq },
+        "new events under seqs that were recorded before: Redis has lost data",
+      );
+    }
+    log.debug({ applied, duplicates, external, applied_seq }, "recorded");
+  }
+
+  // An entry that was deleted while it was pending can't be recorded; its seq will be missing.
+  async function dropDeleted(entries: Entry[]): Promise<LiveEntry[]> {
+    const deleted = entries.filter(({ fields }) => !fields).map(({ id }) => id);
+    if (deleted.length > 0) {
+      reportDeleted(deleted);
+      await consumer.ack(deleted);
+    }
+    return entries.filter((entry): entry is LiveEntry => entry.fields !== null);
+  }
+
+  function reportDeleted(ids: string[]) {
+    log.error(
+      { count: ids.length, first: ids[0] },
+      "entries were deleted before they were recorded",
+    );
+  }
+
+  async function close() {
+    const open = recording;
+    recording = null;
+    recorderActive.set(0);
+    await open?.close().catch(() => {}); // its connection may be what failed
+  }
+
+  return { name: "recorder", idle_ms: STANDBY_MS, runOnce, close };
+}
+
+// Claiming brings this consumer's own entries once more, hence by id.
+function inOrder(entries: LiveEntry[]): LiveEntry[] {
+  const distinct = [...new Map(entries.map((entry) => [entry.id, entry])).values()];
+  return distinct.sort((a, b) => compareEntryIds(a.id, b.id));
+}
