@@ -1,0 +1,54 @@
+import type { AddressInfo } from "node:net";
+import { freePort } from "../../scripts/free-port.ts";
+import { createHealth } from "../../src/health.ts";
+import { createApp } from "../../src/http/app.ts";
+import { createHttpServer, drain } from "../../src/http/server.ts";
+import { listen } from "../../src/listen.ts";
+import { createPool } from "../../src/postgres/client.ts";
+import { createLedger } from "../../src/postgres/ledger.ts";
+import { openDecidingSide } from "./deciding-side.ts";
+
+/** The whole API in this process, on a Redis and a database the test owns. */
+export async function startApi({
+  redisUrl,
+  databaseUrl,
+  request_budget_ms = 2_000,
+  queue_max = 4_096,
+}: {
+  redisUrl: string;
+  databaseUrl: string;
+  request_budget_ms?: number;
+  queue_max?: number;
+}) {
+  const deciding = await openDecidingSide(redisUrl, { queue_max });
+  const pool = createPool(databaseUrl, deciding.log);
+  const ledger = createLedger(pool);
+  const app = createApp({
+    inventory: deciding.inventory,
+    ledger,
+    log: deciding.log,
+    health: createHealth({ redis: deciding.stream.ping, postgres: ledger.ping }),
+    default_store: "main",
+    request_budget_ms,
+  });
+  const server = createHttpServer(app);
+  await listen(server, { port: await freePort(), host: "127.0.0.1", variable: "PORT" });
+  const { port } = server.address() as AddressInfo; // it listens on a port, not on a pipe
+  async function close() {
+    await drain(server);
+    await deciding.close();
+    await pool.end();
+  }
+  return { ...deciding, server, pool, ledger, port, url: `http://127.0.0.1:${port}`, close };
+}
+
+/** Posts JSON and returns status, headers and the parsed answer. */
+export async function post(url: string, body: unknown, headers: Record<string, string> = {}) {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const answer: Record<string, unknown> = await response.json();
+  return { status: response.status, headers: response.headers, body: answer };
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { freePort } from "../../scripts/free-port.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The API as a process of its own, started as scripts/up does. Resolves when it is ready. */
+export const spawnApi = (
+  env: { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>,
+) => spawnReady("src/main.ts", "PORT", env);
+
+/** The worker likewise. */
+export const spawnWorker = (
+  env: { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>,
+) => spawnReady("worker/main.ts", "WORKER_PORT", env);
+
+export type TestProcess = Awaited<ReturnType<typeof spawnReady>>;
+
+async function spawnReady(file: string, portName: string, env: Record<string, string>) {
+  const port = env[portName] ?? String(await freePort());
+  let output = "";
+  const child: ChildProcess = spawn(process.execPath, [file], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, [portName]: port },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.stdout?.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr?.on("data", (chunk) => {
+    output += chunk;
+  });
+  const ended = once(child, "exit");
+  const url = `http://127.0.0.1:${port}`;
+
+  async function kill(signal: NodeJS.Signals = "SIGKILL") {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await ended;
+  }
+
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const ready = await fetch(`${url}/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (ready) break;
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await kill();
+      throw new Error(`${file} did not become ready:\n${output}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    url,
+    /** Of a process that was asked to stop: its exit code. */
+    ended,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Sends the signal and waits for the end. */
+    kill,
+    /** Everything it has written. */
+    output: () => output,
+    pid: child.pid,
+  };
+}
