@@ -49,6 +49,6 @@ export async function post(url: string, body: unknown, headers: Record<string, s
     headers: { "content-type": "application/json", ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
-  const answer: Record<string, unknown> = await response.json();
+  const answer = (await response.json()) as Record<string, unknown>; // every answer is an object
   return { status: response.status, headers: response.headers, body: answer };
 }
