@@ -20,7 +20,12 @@ const layers = [
   ["worker-serves-no-http-api", "^worker/", "^(src/http/|scripts|test)"],
   ["nobody-imports-a-main", "", "main\\.ts$"],
   ["nobody-imports-scripts-or-test", "^(src|worker)/", "^(scripts|test)/"],
-].map(([name, from, to]) => ({ name, severity: "error", from: { path: from }, to: { path: to } }));
+].map(([name, from, to]) => ({
+  name,
+  severity: "error",
+  from: { path: from },
+  to: { path: to },
+}));
 
 // Each outside world has one door.
 const doors = [
@@ -39,10 +44,16 @@ module.exports = {
     ...layers,
     ...doors,
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
-    { name: "no-missing-files", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "no-missing-files",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
   ],
   options: {
     doNotFollow: { path: "node_modules" },
+    parser: "swc", // it reads TypeScript without the compiler API, which TypeScript 7 does not have yet
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
       exportsFields: ["exports"],

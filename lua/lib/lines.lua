@@ -2,11 +2,15 @@
 -- "<sku>@<store_id>=<quantity>" joined by spaces: a single field stays small, whatever their number.
 local LINES_MAX, QUANTITY_MAX = 100, 1000
 
+-- Without a count it is not known where the next request begins: from there on all of them are bad.
+local lost_count = false
+
 -- Takes a request's lines: a count, then sku, store_id and quantity each; their stock and item keys come
 -- in KEYS. Nil when an argument is bad.
 local function next_lines()
   local count = whole(next_arg())
-  if not count or count > LINES_MAX then return nil end
+  lost_count = lost_count or not count or count > LINES_MAX
+  if lost_count then return nil end
   local lines, good = {}, true
   for i = 1, count do
     local line = { sku = next_arg(), store_id = next_arg(), quantity = whole(next_arg()) }

@@ -53,8 +53,6 @@ const entrySchema = z.object({
   payload: z.string(),
 });
 
-/** A line of a hold in an event, with its stock as it was after the change. */
-export type EventLine = HoldPayload["lines"][number];
 export type HoldPayload = z.infer<typeof payloadSchema>;
 
 /** A fact that happened. `seq` counts a partition's events without gaps. */

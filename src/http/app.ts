@@ -5,7 +5,7 @@ import { Rejection } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Inventory } from "../redis/inventory.ts";
-import type { RequestContext } from "./answer.ts";
+import { contextOf, type RequestContext } from "./answer.ts";
 import { createHoldRoutes } from "./holds.ts";
 import { sendProblem } from "./problem.ts";
 import { problemPage } from "./problem-page.ts";
@@ -40,6 +40,7 @@ export function createApp(deps: AppDeps) {
       route: "none",
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);
+    if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(req, res));
     next();
   });
 
@@ -58,12 +59,18 @@ export function createApp(deps: AppDeps) {
     // What is left of a body nobody will read would be taken for the next request.
     if (!req.complete) res.setHeader("Connection", "close");
     sendProblem(res, error, deps.log);
-    deps.log.debug(
-      { request_id: res.locals.context.request_id, status: res.statusCode, path: req.path },
-      "request refused",
-    );
   });
   return app;
+
+  // Only at debug: a line for each request would cost a tenth of a reserve.
+  function logRequest(req: Request, res: Response) {
+    const { request_id, route, started } = contextOf(res);
+    const ms = Math.round(performance.now() - started);
+    deps.log.debug(
+      { request_id, method: req.method, route, status: res.statusCode, ms },
+      "request",
+    );
+  }
 
   function route(
     method: "GET" | "POST",

@@ -112,8 +112,13 @@ export function createHoldRoutes({
     const recorded = await ledger.readHold(hold_id).catch((cause: unknown) => {
       throw new LedgerUnavailable("Postgres could not be asked.", { cause });
     });
-    if (recorded) answer(res, 200, present(recorded, inventory.now()));
-    else throw fromRedis ?? holdNotFound();
+    if (recorded) {
+      answer(res, 200, present(recorded, inventory.now()));
+      return;
+    }
+    throw fromRedis
+      ? new LedgerUnavailable("Redis could not be asked.", { cause: fromRedis })
+      : holdNotFound();
   }
 
   return { reserve, confirm, cancel, read };

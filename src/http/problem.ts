@@ -151,11 +151,22 @@ export function sendProblem(res: Response, error: unknown, log: Log): void {
   const { status } = PROBLEMS[problem.code];
   if (problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK") {
     log.error({ err: error, request_id, code: problem.code }, "request failed");
-  } else if (status >= 500) {
-    log.warn({ err: error, request_id, code: problem.code }, "request could not be served");
+  } else if (status >= 500 && isNews(problem.code)) {
+    log.warn({ err: error, request_id, code: problem.code }, "requests can't be served");
   }
   if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
   answer(res, status, problemBody(problem, request_id), "application/problem+json");
+}
+
+const WARN_EVERY_MS = 1_000;
+const warned = new Map<ProblemCode, number>();
+
+// In an outage every request fails alike, thousands a second; the metrics count them all.
+function isNews(code: ProblemCode): boolean {
+  const now = Date.now();
+  if (now - (warned.get(code) ?? 0) < WARN_EVERY_MS) return false;
+  warned.set(code, now);
+  return true;
 }
 
 export function problemBody({ code, detail, members }: Problem, request_id: string) {

@@ -30,11 +30,7 @@ export type Recording = NonNullable<Awaited<ReturnType<typeof openRecording>>>;
  */
 export async function openRecording(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl);
-  const { rows } = await client.query("select pg_try_advisory_lock($1, $2) as mine", [
-    RECORDER_LOCK,
-    partition,
-  ]);
-  if (!rows[0]?.mine) {
+  if (!(await tryLock(client, partition).catch(() => false))) {
     await client.end();
     return null;
   }
@@ -99,6 +95,14 @@ export async function openRecording(databaseUrl: string, partition: number) {
   }
 
   return { apply, bury, close: () => client.end() };
+}
+
+async function tryLock(client: Connection, partition: number): Promise<boolean> {
+  const { rows } = await client.query<{ mine: boolean }>(
+    "select pg_try_advisory_lock($1, $2) as mine",
+    [RECORDER_LOCK, partition],
+  );
+  return rows[0]?.mine ?? false;
 }
 
 type Progress = { applied_seq: number; applied_entry_id: string };

@@ -38,6 +38,7 @@ const NOT_EXECUTED_PREFIXES = [
 ];
 
 export function failedOutcome(error: unknown): FailedOutcome {
+  if (error instanceof RedisFault) return error.outcome;
   const message = error instanceof Error ? error.message : "";
   return NOT_EXECUTED_PREFIXES.some((prefix) => message.startsWith(prefix))
     ? "NOT_EXECUTED"

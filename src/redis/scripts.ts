@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import type { Log } from "../log.ts";
-import { isNoScript } from "./outcome.ts";
+import { isNoScript, RedisFault } from "./outcome.ts";
 
 const LUA_DIR = new URL("../../lua/", import.meta.url);
 
@@ -12,7 +12,6 @@ export type ScriptName =
   | "cancel_holds"
   | "expire_holds"
   | "read_holds";
-export type Scripts = ReturnType<typeof createScripts>;
 
 /** The scripts of `lua/`, called by their SHA. `load` must have run once on this Redis. */
 export function createScripts(redis: Redis, log: Log) {
@@ -28,13 +27,16 @@ export function createScripts(redis: Redis, log: Log) {
    */
   async function call(name: ScriptName, keys: string[], args: string[]): Promise<unknown> {
     const { sha } = scriptOf(name);
+    const command = [sha, keys.length, ...keys, ...args];
     try {
-      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+      return await redis.call("EVALSHA", command);
     } catch (error) {
       if (!isNoScript(error)) throw error;
       log.warn({ script: name }, "redis had lost its scripts, loading them again");
-      await load();
-      return await redis.evalsha(sha, keys.length, ...keys, ...args);
+      await load().catch((cause: unknown) => {
+        throw new RedisFault("NOT_EXECUTED", "The scripts could not be loaded.", cause);
+      });
+      return await redis.call("EVALSHA", command);
     }
   }
 
