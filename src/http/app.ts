@@ -62,7 +62,7 @@ export function createApp(deps: AppDeps) {
   });
   return app;
 
-  // Only at debug: a line for each request would cost a tenth of a reserve.
+  // Only at debug: in a sale the metrics count requests, and logs are for what somebody must know.
   function logRequest(req: Request, res: Response) {
     const { request_id, route, started } = contextOf(res);
     const ms = Math.round(performance.now() - started);

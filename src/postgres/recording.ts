@@ -30,10 +30,13 @@ export type Recording = NonNullable<Awaited<ReturnType<typeof openRecording>>>;
  */
 export async function openRecording(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl);
-  if (!(await tryLock(client, partition).catch(() => false))) {
-    await client.end();
-    return null;
+  let mine = false;
+  try {
+    mine = await tryLock(client, partition);
+  } finally {
+    if (!mine) await client.end();
   }
+  if (!mine) return null;
 
   /**
    * Applies events in one transaction. Events that were applied before are left out, so it may be
