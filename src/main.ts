@@ -29,6 +29,8 @@ async function main() {
 
   const keys = createKeys(config.DEFAULT_STORE);
   const clock = createClock();
+  const stream = createStream(redis, keys);
+  await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, log);
   await scripts.load();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
@@ -36,7 +38,6 @@ async function main() {
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
-  const stream = createStream(redis, keys);
 
   const health = createHealth({
     redis: () => stream.ping(),

@@ -40,11 +40,12 @@ async function main() {
 
   const keys = createKeys(config.DEFAULT_STORE);
   const clock = createClock();
+  const stream = createStream(redis, keys);
+  await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, log);
   await scripts.load();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
-  const stream = createStream(redis, keys);
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
 
   const pool = createPool(config.DATABASE_URL, log);

@@ -6,13 +6,21 @@
  */
 export function createClock(localNow: () => number = Date.now) {
   let offset = 0;
+
+  function learn(redis_now: number, sent: number, received: number) {
+    offset = Math.min(Math.max(offset, redis_now - received), redis_now - sent);
+  }
+
   return {
     /** ms since 1970, on Redis's clock. */
     now: () => localNow() + offset,
     /** Converts a local time to Redis's. */
     fromLocal: (local: number) => local + offset,
-    learn(redis_now: number, sent: number, received: number) {
-      offset = Math.min(Math.max(offset, redis_now - received), redis_now - sent);
+    learn,
+    /** Before the first call: were the clocks far apart, it would be refused as late. */
+    async learnFrom(askRedis: () => Promise<number>) {
+      const sent = localNow();
+      learn(await askRedis(), sent, localNow());
     },
   };
 }
