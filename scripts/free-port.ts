@@ -1,0 +1,30 @@
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+
+// Below 32768, where no common system hands out ports for outgoing connections: a port from there
+// may be taken between being found and being listened on.
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+const TRIES_MAX = 200;
+
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    if (await portIsFree(port)) return port;
+  }
+  throw new Error(`No free port found between ${FIRST_PORT} and ${LAST_PORT}`);
+}
+
+/** Whether a server could listen on this port of 127.0.0.1 now. */
+export function portIsFree(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      // EACCES: a port below 1024 and an ordinary user, no more usable than one that is taken.
+      if (error.code === "EADDRINUSE" || error.code === "EACCES") resolve(false);
+      else reject(error);
+    });
+    server.listen({ host: "127.0.0.1", port }, () => server.close(() => resolve(true)));
+  });
+}

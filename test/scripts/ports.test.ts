@@ -1,0 +1,60 @@
+import { createServer } from "node:net";
+import { expect, test } from "@jest/globals";
+import { freePort, portIsFree } from "../../scripts/free-port.ts";
+import { refuseTakenPorts } from "../../scripts/ports.ts";
+import { readUpConfig } from "../../src/config.ts";
+
+async function configWithFreePorts() {
+  const [PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
+  return { ...readUpConfig({}), PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT };
+}
+
+async function occupy(port: number, work: () => Promise<void>): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  try {
+    await work();
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+test("a free port is free and below those the system hands out", async () => {
+  const port = await freePort();
+  expect(port).toBeGreaterThanOrEqual(20_000);
+  expect(port).toBeLessThan(32_768);
+  expect(await portIsFree(port)).toBe(true);
+  await occupy(port, async () => expect(await portIsFree(port)).toBe(false));
+});
+
+test("every taken port is named with the variable that changes it", async () => {
+  const config = await configWithFreePorts();
+  await expect(refuseTakenPorts(config)).resolves.toBeUndefined();
+  await occupy(config.PORT, () =>
+    occupy(config.POSTGRES_PORT, async () => {
+      const refusal = refuseTakenPorts(config);
+      await expect(refusal).rejects.toThrow(`PORT: ${config.PORT} is taken`);
+      await expect(refusal).rejects.toThrow(`POSTGRES_PORT: ${config.POSTGRES_PORT} is taken`);
+      await expect(refusal).rejects.not.toThrow("REDIS_PORT");
+    }),
+  );
+});
+
+test("a port that we do not need may be taken", async () => {
+  const config = await configWithFreePorts();
+  await occupy(config.REDIS_PORT, () =>
+    refuseTakenPorts({ ...config, REDIS_URL: "redis://127.0.0.1:1" }),
+  );
+});
+
+test("one port for two things is refused", async () => {
+  const config = await configWithFreePorts();
+  await expect(refuseTakenPorts({ ...config, WORKER_PORT: config.PORT })).rejects.toThrow(
+    `WORKER_PORT: ${config.PORT} is PORT already`,
+  );
+});

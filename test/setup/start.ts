@@ -1,0 +1,36 @@
+import { chmod, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../scripts/free-port.ts";
+import { ensureRedisServer } from "../../scripts/install-redis.ts";
+import { startPostgres } from "../../scripts/local-postgres.ts";
+import { say } from "../../scripts/say.ts";
+import { migrate } from "../../src/postgres/migrate.ts";
+import { runSql, TEMPLATE } from "./stack.ts";
+import stop from "./stop.ts";
+
+/** Before all tests: one Postgres for the whole run, and in it a migrated database to copy from. */
+export default async function start(): Promise<void> {
+  await ensureRedisServer(say);
+  const dir = await mkdtemp(join(tmpdir(), "holdfast-test-"));
+  // When root runs the tests, Postgres runs as somebody else, who must be able to enter.
+  await chmod(dir, 0o755);
+  process.env.TEST_DIR = dir;
+  try {
+    const postgres = await startPostgres({
+      dir: join(dir, "postgres"),
+      port: await freePort(),
+      // No test takes the machine down, and without it a copy of the template takes milliseconds.
+      fsync: false,
+      extraArgs: ["-c", "max_connections=300"],
+    });
+    await runSql(postgres.url, `create database ${TEMPLATE}`);
+    await migrate(postgres.url.replace(/[^/]*$/, TEMPLATE));
+    // A database that somebody is connected to cannot be copied, and autovacuum is somebody.
+    await runSql(postgres.url, `alter database ${TEMPLATE} with allow_connections false`);
+    process.env.TEST_POSTGRES_URL = postgres.url;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
