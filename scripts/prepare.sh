@@ -14,7 +14,7 @@ fi
 if [ ! -f node_modules/.package-lock.json ] ||
   [ -n "$(find package-lock.json -newer node_modules/.package-lock.json)" ]; then
   echo "Installing packages (npm ci) ..."
-  npm ci --include=dev --no-audit --no-fund --loglevel=error >/dev/null || exit 1
+  npm ci --include=dev --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null || exit 1
 fi
 if ! node_modules/.bin/node --version >/dev/null 2>&1; then
   echo "npm installed no Node into node_modules: allow install scripts and run npm rebuild node" >&2
