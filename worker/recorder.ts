@@ -53,9 +53,9 @@ export function createRecorder({
     }
     try {
       const entries = await nextEntries();
-      await record(recording, entries, 1);
-      // A batch that came empty while changing over to the next source is no reason to wait.
-      return entries.length;
+      if (entries.length === 0) await recording.stayInTouch();
+      else await record(recording, entries, 1);
+      return 1; // never idle: the wait for new entries is in the reading
     } catch (error) {
       startOver();
       await close();

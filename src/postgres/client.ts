@@ -40,12 +40,17 @@ export function createPool(url: string, log: Log): pg.Pool {
 
 /**
  * One connection of its own, for work that holds a session lock. The caller ends it.
- * @param statement_ms how long a statement, or a wait for a lock, may take
+ * @param limits.statement_ms how long a statement, or a wait for a lock, may take
+ * @param limits.silence_ms after how long without a query the server ends the session, and its locks with it
  */
-export async function connect(url: string, statement_ms = STATEMENT_MS_MAX): Promise<pg.Client> {
+export async function connect(
+  url: string,
+  { statement_ms = STATEMENT_MS_MAX, silence_ms = 0 } = {},
+): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
     types,
+    options: `-c idle_session_timeout=${silence_ms}`,
     ...timeouts(statement_ms),
   });
   client.on("error", () => {}); // the query in flight, or the next one, rejects with it

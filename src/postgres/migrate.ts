@@ -14,7 +14,7 @@ const MIGRATION_MS_MAX = 10 * 60_000;
  * @throws Error when a file that was applied has been edited or removed since
  */
 export async function migrate(databaseUrl: string): Promise<{ applied: string[] }> {
-  const client = await connect(databaseUrl, MIGRATION_MS_MAX);
+  const client = await connect(databaseUrl, { statement_ms: MIGRATION_MS_MAX });
   try {
     // Must come first, so that we see what a concurrent migration has done.
     await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);

@@ -12,6 +12,8 @@ import { connect } from "./client.ts";
 
 /** First half of the advisory lock that one recorder holds per partition; the second is the partition. */
 const RECORDER_LOCK = 4_063_252;
+/** A recorder that hangs loses its session after this, and another takes over. One at work stays in touch. */
+const SILENCE_MS_MAX = 8_000;
 
 /** What one batch did, for logs and metrics. */
 export type Applied = Pick<BatchPlan, "gaps" | "applied_seq"> & {
@@ -29,7 +31,7 @@ export type Recording = NonNullable<Awaited<ReturnType<typeof openRecording>>>;
  * writes, so whoever has lost it can't write either.
  */
 export async function openRecording(databaseUrl: string, partition: number) {
-  const client = await connect(databaseUrl);
+  const client = await connect(databaseUrl, { silence_ms: SILENCE_MS_MAX });
   let mine = false;
   try {
     mine = await tryLock(client, partition);
@@ -97,7 +99,11 @@ export async function openRecording(databaseUrl: string, partition: number) {
     });
   }
 
-  return { apply, bury, close: () => client.end() };
+  async function stayInTouch(): Promise<void> {
+    await client.query("select 1");
+  }
+
+  return { apply, bury, stayInTouch, close: () => client.end() };
 }
 
 async function tryLock(client: Connection, partition: number): Promise<boolean> {
