@@ -14,11 +14,12 @@ const layers = [
   ["http-is-not-the-worker", "^src/http/", "^(worker|scripts|test)"],
   [
     "src-files-import-no-folder-but-domain",
-    "^src/(?!main)[^/]+\\.ts$",
+    "^src/(?!main\\.ts$)[^/]+\\.ts$",
     "^(src/(redis|postgres|http)/|worker|scripts|test)",
   ],
   ["worker-serves-no-http-api", "^worker/", "^(src/http/|scripts|test)"],
-  ["nobody-imports-a-main", "", "main\\.ts$"],
+  ["nobody-imports-a-main", "", "(^|/)main\\.ts$"],
+  ["the-api-is-not-the-worker", "^src/main\\.ts$", "^worker/"],
   ["nobody-imports-scripts-or-test", "^(src|worker)/", "^(scripts|test)/"],
 ].map(([name, from, to]) => ({
   name,

@@ -27,12 +27,8 @@ local function decide()
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
-  if request.idem_key then
-    local record = read_record(request.idem_key)
-    if not record then return { "CORRUPT", request.idem_key } end
-    local answer = replay(record, request.fingerprint)
-    if answer then return answer end
-  end
+  local answer = earlier_answer(request.idem_key, request.fingerprint)
+  if answer then return answer end
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then return { "HOLD_ALREADY_CONFIRMED" } end
@@ -41,7 +37,7 @@ local function decide()
   local status = now >= hold.expires_at and "EXPIRED" or "CANCELLED"
   local more = reason ~= "" and ',"reason":' .. cjson.encode(reason) or ""
   end_hold(hold, request, status, more)
-  if request.idem_key then remember(request.idem_key, request.fingerprint, status) end
+  remember(request.idem_key, request.fingerprint, status)
   return { status }
 end
 

@@ -28,12 +28,8 @@ local function decide()
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
-  if request.idem_key then
-    local record = read_record(request.idem_key)
-    if not record then return { "CORRUPT", request.idem_key } end
-    local answer = replay(record, request.fingerprint)
-    if answer then return answer end
-  end
+  local answer = earlier_answer(request.idem_key, request.fingerprint)
+  if answer then return answer end
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then
@@ -48,7 +44,7 @@ local function decide()
   hold.order_id, hold.payment_ref = order_id, payment_ref
   end_hold(hold, request, "CONFIRMED",
     string.format(',"order_id":"%s","payment_ref":%s', order_id, cjson.encode(payment_ref)))
-  if request.idem_key then remember(request.idem_key, request.fingerprint, order_id, hold.ended_at) end
+  remember(request.idem_key, request.fingerprint, order_id, hold.ended_at)
   return { "CONFIRMED", order_id, hold.ended_at }
 end
 

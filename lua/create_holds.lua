@@ -74,13 +74,10 @@ local function decide()
   if not request.good then return { "BAD_ARGUMENT" } end
   if now > request.deadline then return { "LATE" } end
 
-  local record = read_record(request.idem_key)
-  local corrupt = corrupt_key
-    or read_stocks(request.lines)
-    or (not record and request.idem_key)
+  local corrupt = corrupt_key or read_stocks(request.lines)
   if corrupt then return { "CORRUPT", corrupt } end
 
-  local answer = replay(record, request.fingerprint)
+  local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
   if redis.call("EXISTS", request.hold_key) == 1 then return { "CORRUPT", request.hold_key } end
 

@@ -11,7 +11,7 @@ import { until } from "./until.ts";
 
 const READY_MS_MAX = 5 * 60_000;
 
-/** Starts the stack in a process of its own, and returns when it is ready. Throws what it said if it fails. */
+/** Starts the stack in a process of its own, and returns when it is ready. Throws what it said if not. */
 export async function runInBackground(config: UpConfig): Promise<void> {
   const files = stackFiles(config);
   const running = await runningParts(files);

@@ -3,7 +3,7 @@ import { until } from "./until.ts";
 const READY_MS_MAX = 60_000;
 const ANSWER_MS_MAX = 2_000;
 
-/** Waits until `url` answers 200. When that takes too long, throws with what it said instead and the log's end. */
+/** Waits until `url` answers 200. After too long throws, with what it said instead and the log's end. */
 export async function untilReady(
   name: string,
   url: string,

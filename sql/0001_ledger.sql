@@ -102,7 +102,10 @@ begin
     if to_regclass(name) is null then
       execute format(
         'create table %I partition of stock_movements for values from (%L) to (%L)',
-        name, month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
+        name,
+        month::timestamp at time zone 'UTC',
+        (month + interval '1 month')::timestamp at time zone 'UTC'
+      );
       made := made + 1;
     end if;
   end loop;
@@ -116,7 +119,8 @@ create table recorder_progress (
   applied_entry_id text not null,
   updated_at timestamptz not null default now()
 );
-comment on table recorder_progress is 'How far each partition is recorded; moves in the recording transaction.';
+comment on table recorder_progress is
+  'How far each partition is recorded; moves in the recording transaction.';
 
 create table seq_gaps (
   gap_id bigint generated always as identity constraint seq_gaps_pk primary key,
@@ -125,7 +129,8 @@ create table seq_gaps (
   still_missing int8multirange not null,
   noticed_at timestamptz not null default now()
 );
-comment on table seq_gaps is 'Events that were decided but never arrived. still_missing shrinks when they do.';
+comment on table seq_gaps is
+  'Events that were decided but never arrived. still_missing shrinks when they do.';
 
 create table dead_events (
   dead_id bigint generated always as identity constraint dead_events_pk primary key,

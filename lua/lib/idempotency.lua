@@ -3,25 +3,23 @@
 local IDEM_MS = 24 * 60 * 60 * 1000
 local records = {}
 
--- The record's words, {} when the key is unused, nil when it holds another type.
-local function read_record(idem_key)
+-- The answer this key already has for the request: a replay, or a refusal when the key belongs to another
+-- one or holds another type. Nil when it is new, or there is no key.
+local function earlier_answer(idem_key, fingerprint)
+  if not idem_key then return nil end
   local text = records[idem_key]
   if text == nil then text = read("GET", idem_key) end
-  if text == nil then return nil end
+  if text == nil then return { "CORRUPT", idem_key } end
+  if text == false then return nil end
   local words = {}
-  for word in string.gmatch(text or "", "%S+") do words[#words + 1] = word end
+  for word in string.gmatch(text, "%S+") do words[#words + 1] = word end
+  if words[1] ~= fingerprint then return { "IDEMPOTENCY_KEY_REUSED" } end
+  words[1] = "REPLAYED"
   return words
 end
 
--- The answer this key already has for the request, or nil when it is new.
-local function replay(record, fingerprint)
-  if #record == 0 then return nil end
-  if record[1] ~= fingerprint then return { "IDEMPOTENCY_KEY_REUSED" } end
-  record[1] = "REPLAYED"
-  return record
-end
-
 local function remember(idem_key, fingerprint, ...)
+  if not idem_key then return end
   records[idem_key] = table.concat({ fingerprint, ... }, " ")
 end
 

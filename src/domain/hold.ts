@@ -28,7 +28,7 @@ export function statusAt(hold: Hold, now: number): HoldStatus {
 
 const LINE_PATTERN = /^([^@= ]+)@([^@= ]+)=([1-9][0-9]{0,3})$/;
 
-/** Reads the text in which a hold's hash keeps its lines (lua/lib/lines.lua writes it); null if it is none. */
+/** Reads the text in which a hold keeps its lines, as lua/lib/lines.lua writes it; null if it is none. */
 export function parseLines(text: string): Line[] | null {
   const lines: Line[] = [];
   for (const part of text.split(" ")) {

@@ -4,7 +4,7 @@ import type { Keys } from "./keys.ts";
 import { failedOutcome, Overloaded, RedisFault } from "./outcome.ts";
 import type { ScriptName } from "./scripts.ts";
 
-/** Two: while Redis works on one batch and its fsync, the next is already there. More would only be smaller. */
+/** Two: while Redis works on one batch and its fsync, the next is there already. More would be smaller. */
 const IN_FLIGHT_MAX = 2;
 const BATCH_MAX = 128;
 const RETRY_MS = 50;

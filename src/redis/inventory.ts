@@ -1,16 +1,11 @@
-import { hash } from "node:crypto";
-import {
-  HOLD_STATUSES,
-  type Hold,
-  type HoldStatus,
-  type Line,
-  parseLines,
-} from "../domain/hold.ts";
+import type { Hold, HoldStatus, Line } from "../domain/hold.ts";
 import { newEventId, newHoldId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import { corruptKeys, countHoldOutcome } from "../metrics.ts";
 import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import { parseHold, parseHoldLines } from "./hold-hash.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptName } from "./scripts.ts";
 
@@ -241,7 +236,7 @@ export function createInventory({
       keys: [keys.hold(hold_id)],
       args: [],
     });
-    return parseLines(fieldsOf(tuple).get("lines") ?? "") ?? [];
+    return parseHoldLines(tuple) ?? [];
   }
 
   async function submit(
@@ -283,12 +278,6 @@ const lineArgs = (lines: Line[]) => [
   ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
 ];
 
-// Over the validated request with its defaults, not over the raw body: white space and the order of members
-// don't make another request. 128 bits tell two requests under one key apart, and nothing else has to.
-function fingerprintOf(request: unknown[]): string {
-  return hash("sha256", JSON.stringify(request), "base64url").slice(0, 22);
-}
-
 /** What every script may answer. */
 function commonRefusal(tuple: Tuple): Error | Rejection {
   switch (tuple[0]) {
@@ -305,37 +294,4 @@ function commonRefusal(tuple: Tuple): Error | Rejection {
     default:
       return new Error(`A script answered ${tuple[0]}, which this call does not expect.`);
   }
-}
-
-// A tuple of HOLD and then the hash's fields and values, one after the other.
-function fieldsOf(tuple: Tuple): Map<string, string> {
-  const fields = new Map<string, string>();
-  for (let i = 1; i + 1 < tuple.length; i += 2) fields.set(String(tuple[i]), String(tuple[i + 1]));
-  return fields;
-}
-
-function parseHold(hold_id: string, tuple: Tuple): Hold | null {
-  const fields = fieldsOf(tuple);
-  const status = fields.get("status");
-  const lines = parseLines(fields.get("lines") ?? "");
-  const created_at = Number(fields.get("created_at"));
-  const expires_at = Number(fields.get("expires_at"));
-  const ended_at = fields.get("ended_at");
-  if (!isStatus(status) || !lines || !(created_at > 0) || !(expires_at > 0)) return null;
-  return {
-    hold_id,
-    status,
-    user_id: fields.get("user_id") ?? "",
-    lines,
-    created_at,
-    expires_at,
-    version: Number(fields.get("version")),
-    ended_at: ended_at === undefined ? undefined : Number(ended_at),
-    order_id: fields.get("order_id"),
-    payment_ref: fields.get("payment_ref"),
-  };
-}
-
-function isStatus(text: string | undefined): text is HoldStatus {
-  return HOLD_STATUSES.some((status) => status === text);
 }

@@ -43,7 +43,8 @@ export function createScripts(redis: Redis, log: Log) {
   /** Rejects with the names of scripts this Redis does not have. */
   async function checkLoaded(): Promise<void> {
     const all = [...scripts.entries()];
-    const found = (await redis.script("EXISTS", ...all.map(([, { sha }]) => sha))) as number[]; // a 0 or 1 each
+    const shas = all.map(([, { sha }]) => sha);
+    const found = (await redis.script("EXISTS", ...shas)) as number[]; // a 0 or 1 for each
     const missing = all.filter((_, i) => found[i] !== 1).map(([name]) => name);
     if (missing.length > 0) throw new Error(`not loaded: ${missing.join(", ")}`);
   }

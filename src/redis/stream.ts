@@ -17,7 +17,8 @@ export function createStream(redis: Redis, keys: Keys) {
   /** The oldest entry that was delivered and not acknowledged, of any consumer. */
   async function oldestPending(): Promise<string | null> {
     try {
-      const [, oldest] = (await redis.xpending(keys.stream, GROUP)) as [number, string | null]; // its summary form
+      // Its summary form: how many, the oldest, the newest, and who has them.
+      const [, oldest] = (await redis.xpending(keys.stream, GROUP)) as [number, string | null];
       return oldest;
     } catch (error) {
       // No recorder has been here yet, so nothing was delivered.

@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { parseEnv } from "node:util";
+import { describe, expect, test } from "@jest/globals";
+import {
+  ConfigError,
+  PROCESS_VARIABLES,
+  readConfig,
+  readUpConfig,
+  UP_VARIABLES,
+} from "../src/config.ts";
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+
+const URLS = { REDIS_URL: "redis://127.0.0.1:6380", DATABASE_URL: "postgres://h@127.0.0.1/h" };
+
+/** The lines of the error, without its heading: one for each bad variable. */
+function complaints(
+  env: NodeJS.ProcessEnv,
+  readIt: (env: NodeJS.ProcessEnv) => unknown = readConfig,
+) {
+  try {
+    readIt(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n").slice(1);
+    throw error;
+  }
+  return [];
+}
+
+const named = (env: NodeJS.ProcessEnv) => complaints(env).map((line) => line.trim().split(":")[0]);
+
+test("a process needs two addresses and has defaults for the rest", () => {
+  expect(readConfig(URLS)).toEqual({
+    ...URLS,
+    HOST: "127.0.0.1",
+    PORT: 8080,
+    WORKER_PORT: 8081,
+    WORKER_NAME: hostname(),
+    LOG_LEVEL: "info",
+    DEFAULT_STORE: "main",
+    REQUEST_BUDGET_MS: 2000,
+    QUEUE_MAX: 4096,
+    REPLAY_WINDOW_SECONDS: 3600,
+    READY_LAG_SECONDS_MAX: 60,
+  });
+  expect(named({})).toEqual(["REDIS_URL", "DATABASE_URL"]);
+});
+
+test("scripts/up needs nothing", () => {
+  expect(readUpConfig({})).toEqual({
+    HOLDFAST_DATA: ".holdfast",
+    PORT: 8080,
+    WORKER_PORT: 8081,
+    REDIS_PORT: 6380,
+    POSTGRES_PORT: 5440,
+  });
+  expect(readUpConfig(URLS)).toMatchObject(URLS);
+});
+
+test("one error names every bad variable and where each is explained", () => {
+  const bad = { PORT: "http", LOG_LEVEL: "loud", QUEUE_MAX: "0", WORKER_NAME: "a b" };
+  expect(named(bad)).toEqual([
+    "REDIS_URL",
+    "DATABASE_URL",
+    "PORT",
+    "WORKER_NAME",
+    "LOG_LEVEL",
+    "QUEUE_MAX",
+  ]);
+  expect(() => readConfig(bad)).toThrow(/^Bad settings .*\.env\.example/);
+  expect(complaints({ REDIS_PORT: "0", DATABASE_URL: "db" }, readUpConfig)).toHaveLength(2);
+});
+
+test("an empty variable counts as not set", () => {
+  const names = PROCESS_VARIABLES.filter((name) => !(name in URLS));
+  const empty = Object.fromEntries(names.map((name) => [name, ""]));
+  expect(readConfig({ ...empty, ...URLS })).toEqual(readConfig(URLS));
+  expect(named({ ...URLS, REDIS_URL: "" })).toEqual(["REDIS_URL"]);
+});
+
+test("variables that are not ours are nobody's business", () => {
+  expect(readConfig({ ...URLS, PATH: "/bin" })).toEqual(readConfig(URLS));
+});
+
+test.each([
+  ["REDIS_URL", "redis://r"],
+  ["REDIS_URL", "rediss://user:secret@r:6380/0"],
+  ["DATABASE_URL", "postgres://p/d"],
+  ["DATABASE_URL", "postgresql://user:secret@p:5432/d?sslmode=require"],
+  ["WORKER_NAME", "worker-1.shop_a"],
+  ["WORKER_NAME", "w".repeat(64)],
+  ["DEFAULT_STORE", "s".repeat(64)],
+  ["LOG_LEVEL", "silent"],
+])("%s may be %s", (name, value) => {
+  expect(readConfig({ ...URLS, [name]: value })).toMatchObject({ [name]: value });
+});
+
+test.each([
+  ["REDIS_URL", "http://r"],
+  ["REDIS_URL", "r:6379"],
+  ["REDIS_URL", "redis"],
+  ["DATABASE_URL", "mysql://p/d"],
+  ["DATABASE_URL", "p:5432/d"],
+  ["PORT", "http"],
+  ["PORT", "80.5"],
+  ["WORKER_NAME", "w".repeat(65)],
+  ["WORKER_NAME", "a b"],
+  ["WORKER_NAME", "a:b"],
+  ["DEFAULT_STORE", "s".repeat(65)],
+  ["DEFAULT_STORE", "a@b"],
+  ["LOG_LEVEL", "INFO"],
+])("%s may not be %s", (name, value) => {
+  expect(named({ ...URLS, [name]: value })).toEqual([name]);
+});
+
+test.each([
+  ["PORT", 1, 65_535],
+  ["WORKER_PORT", 1, 65_535],
+  ["REQUEST_BUDGET_MS", 100, 30_000],
+  ["QUEUE_MAX", 1, 100_000],
+  ["REPLAY_WINDOW_SECONDS", 0, 2_592_000],
+  ["READY_LAG_SECONDS_MAX", 1, 86_400],
+])("%s goes from %d to %d", (name, min, max) => {
+  for (const value of [min, min + 1, max - 1, max]) {
+    expect(readConfig({ ...URLS, [name]: `${value}` })).toMatchObject({ [name]: value });
+  }
+  for (const value of [min - 1, max + 1]) {
+    expect(named({ ...URLS, [name]: `${value}` })).toEqual([name]);
+  }
+});
+
+test("the error repeats no value, since an address may hold a password", () => {
+  const lines = complaints({ REDIS_URL: "http://:secret@r", DATABASE_URL: "secret" });
+  expect(lines.join("\n")).not.toContain("secret");
+});
+
+describe(".env.example", () => {
+  const example = parseEnv(read(".env.example"));
+
+  test("has each variable that the code reads or docker-compose.yml puts in, and no other", () => {
+    const compose = read("docker-compose.yml");
+    const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
+    const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
+    expect([interpolated.length, handedOn.length]).toEqual([4, 6]);
+    const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
+    expect(Object.keys(example).sort()).toEqual([...used].sort());
+  });
+
+  test("shows the defaults", () => {
+    expect(readConfig({ ...example, ...URLS })).toEqual(readConfig(URLS));
+    expect(readUpConfig(example)).toEqual(readUpConfig({}));
+    const inCompose = [...read("docker-compose.yml").matchAll(/\$\{(\w+):-(\w+)\}/g)];
+    expect(inCompose.map(([, name, value]) => `${name}=${value}`)).toEqual(
+      inCompose.map(([, name]) => `${name}=${example[`${name}`]}`),
+    );
+  });
+
+  test("explains each of them", () => {
+    const lines = read(".env.example").split("\n");
+    const unexplained = lines.filter(
+      (line, i) => /^\w+=/.test(line) && !/^(# .|\w+=)/.test(lines[i - 1] ?? ""),
+    );
+    expect(unexplained).toEqual([]);
+  });
+});
