@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { registry } from "./metrics.ts";
+import { within } from "./within.ts";
 
 /** Resolves when the part is there; rejects with a sentence that says what is missing. */
 export type Check = () => Promise<void>;
@@ -53,7 +54,7 @@ async function findMissing(checks: Record<string, Check>): Promise<Record<string
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
       try {
-        await withinTime(check());
+        await within(CHECK_MS_MAX, check());
         return [];
       } catch (error) {
         return [[name, error instanceof Error ? error.message : String(error)] as const];
@@ -61,18 +62,6 @@ async function findMissing(checks: Record<string, Check>): Promise<Record<string
     }),
   );
   return Object.fromEntries(results.flat());
-}
-
-async function withinTime(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${CHECK_MS_MAX} ms`)), CHECK_MS_MAX);
-  });
-  try {
-    await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function sendJson(res: ServerResponse, status: number, body: unknown): void {

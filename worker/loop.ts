@@ -37,6 +37,7 @@ export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
   }
 
   function pause(ms: number): Promise<void> {
+    if (stopping.signal.aborted) return Promise.resolve(); // its event does not come twice
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);

@@ -40,6 +40,10 @@ export function createApp(deps: AppDeps) {
       route: "none",
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);
+    // HTTP/1.1 demands it. The server leaves the refusal to us, so that it is a problem like any other.
+    if (req.headers.host === undefined && req.httpVersion === "1.1") {
+      throw new Rejection("INVALID_REQUEST", "The Host header is missing.");
+    }
     if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(req, res));
     next();
   });
@@ -57,7 +61,7 @@ export function createApp(deps: AppDeps) {
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
     // What is left of a body nobody will read would be taken for the next request.
-    if (!req.complete) res.setHeader("Connection", "close");
+    if (!req.complete && hasBody(req)) res.setHeader("Connection", "close");
     sendProblem(res, error, deps.log);
   });
   return app;
@@ -90,6 +94,9 @@ export function createApp(deps: AppDeps) {
     });
   }
 }
+
+const hasBody = ({ headers }: Request) =>
+  "transfer-encoding" in headers || Number(headers["content-length"] ?? 0) > 0;
 
 // The caller's, if it is sane, so that one id leads through its logs and ours.
 function requestIdOf(req: Request): string {

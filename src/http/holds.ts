@@ -14,6 +14,7 @@ import { Rejection } from "../domain/rejection.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Inventory } from "../redis/inventory.ts";
 import { RedisFault } from "../redis/outcome.ts";
+import { within } from "../within.ts";
 import { answer, contextOf } from "./answer.ts";
 import { readJson } from "./body.ts";
 import { idempotencyKey, idempotencyKeyHeader, parse, text } from "./parse.ts";
@@ -101,15 +102,20 @@ export function createHoldRoutes({
   // only both together may say that there is none.
   async function read(req: Request, res: Response) {
     const hold_id = knownForm(String(req.params.hold_id));
-    const fromRedis = await inventory.readHold(hold_id, contextOf(res)).catch((error: unknown) => {
-      if (error instanceof RedisFault) return error;
-      throw error;
-    });
+    const context = contextOf(res);
+    const timeLeft = () => context.deadline - Date.now();
+    // Half of the time for each side, or a silent Redis would leave none to ask the ledger.
+    const fromRedis = await inventory
+      .readHold(hold_id, { ...context, deadline: Date.now() + timeLeft() / 2 })
+      .catch((error: unknown) => {
+        if (error instanceof RedisFault) return error;
+        throw error;
+      });
     if (fromRedis && !(fromRedis instanceof RedisFault)) {
       answer(res, 200, present(fromRedis, inventory.now()));
       return;
     }
-    const recorded = await ledger.readHold(hold_id).catch((cause: unknown) => {
+    const recorded = await within(timeLeft(), ledger.readHold(hold_id)).catch((cause: unknown) => {
       throw new LedgerUnavailable("Postgres could not be asked.", { cause });
     });
     if (recorded) {

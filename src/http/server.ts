@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server, STATUS_CODES } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  STATUS_CODES,
+} from "node:http";
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
 import { PROBLEMS, type ProblemCode, problemBody } from "./problem.ts";
@@ -10,6 +16,7 @@ const LIMITS = {
   keepAliveTimeout: 65_000, // longer than the minute after which load balancers drop idle connections
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16 * 1024,
+  requireHostHeader: false, // Node's refusal would be no problem+json: app.ts refuses
 };
 const CONNECTIONS_MAX = 20_000;
 const DRAIN_MS_MAX = 10_000;
@@ -18,7 +25,18 @@ const DRAIN_CHECK_MS = 50;
 export function createHttpServer(app: RequestListener): Server {
   const server = createServer(LIMITS, app);
   server.maxConnections = CONNECTIONS_MAX;
-  server.on("clientError", refuseRaw);
+  // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
+  const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
+  server.on("request", (req, res) => {
+    const open = unanswered.get(req.socket) ?? new Set();
+    unanswered.set(req.socket, open.add(req));
+    res.once("close", () => open.delete(req));
+  });
+  server.on("clientError", (error, socket) => {
+    const waiting = [...(unanswered.get(socket) ?? [])];
+    if (waiting.some((req) => req.complete)) socket.destroy();
+    else refuseRaw(error, socket);
+  });
   return server;
 }
 

@@ -75,6 +75,7 @@ export function createBatcher(deps: {
     if (queue) queue.push(...waiting);
     else queues.set(script, waiting);
     queued += waiting.length;
+    queueLength.set(queued);
     planStart();
   }
 

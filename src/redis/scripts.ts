@@ -40,13 +40,21 @@ export function createScripts(redis: Redis, log: Log) {
     }
   }
 
-  /** Rejects with the names of scripts this Redis does not have. */
+  /**
+   * Loads what this Redis has lost, and rejects with the names of scripts it still does not have. A process
+   * that is not ready gets no requests, so it can't leave the loading to the next call.
+   */
   async function checkLoaded(): Promise<void> {
+    if ((await findMissing()).length > 0) await load();
+    const missing = await findMissing();
+    if (missing.length > 0) throw new Error(`not loaded: ${missing.join(", ")}`);
+  }
+
+  async function findMissing(): Promise<ScriptName[]> {
     const all = [...scripts.entries()];
     const shas = all.map(([, { sha }]) => sha);
     const found = (await redis.script("EXISTS", ...shas)) as number[]; // a 0 or 1 for each
-    const missing = all.filter((_, i) => found[i] !== 1).map(([name]) => name);
-    if (missing.length > 0) throw new Error(`not loaded: ${missing.join(", ")}`);
+    return all.filter((_, i) => found[i] !== 1).map(([name]) => name);
   }
 
   function scriptOf(name: ScriptName) {

@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+export const PROCESSES = ["src/main.ts", "worker/main.ts"] as const;
+
+/** Starts a process that is expected to end by itself. Resolves with its exit code and all it wrote. */
+export async function runToEnd(file: string, env: Record<string, string>) {
+  let output = "";
+  const child = spawn(process.execPath, [file], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  const impatience = setTimeout(() => child.kill("SIGKILL"), 25_000);
+  const [code] = await once(child, "close");
+  clearTimeout(impatience);
+  return { code, output };
+}
