@@ -11,7 +11,7 @@
 --   STALE_LINES                                these are not the hold's lines, nothing done
 --   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
 -- A hold that can't be expired leaves the head of the deadlines, or it would keep the sweeper from all
--- those behind it: one without a hold for good, a corrupt one for a minute.
+-- those behind it: one without a hold for good, a corrupt one for a minute, an early one until it is due.
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
@@ -21,20 +21,29 @@
 
 local CORRUPT_RETRY_MS = 60 * 1000
 
-local left, postponed = {}, {}
+local left, later = {}, {}
+
+local function look_again(hold_id, at)
+  later[#later + 1] = { hold_id = hold_id, at = string.format("%d", at) }
+end
 
 local function decide()
   local request = next_ending()
   local hold, refused = open_hold(request)
   if not hold then
-    if refused[1] == "CORRUPT" and not corrupt_key then postponed[#postponed + 1] = request.hold_id end
+    if refused[1] == "CORRUPT" and not corrupt_key then
+      look_again(request.hold_id, now + CORRUPT_RETRY_MS)
+    end
     return refused
   end
   if hold.status ~= "ACTIVE" then
     left[#left + 1] = request.hold_id
     return { hold.status and "ENDED" or "HOLD_NOT_FOUND" }
   end
-  if now < hold.expires_at then return { "NOT_DUE" } end
+  if now < hold.expires_at then
+    look_again(request.hold_id, hold.expires_at)
+    return { "NOT_DUE" }
+  end
   end_hold(hold, request, "EXPIRED", "")
   return { "EXPIRED" }
 end
@@ -44,7 +53,7 @@ write_events()
 write_stocks()
 write_endings()
 for _, hold_id in ipairs(left) do redis.call("ZREM", deadlines_key, hold_id) end
-for _, hold_id in ipairs(postponed) do
-  redis.call("ZADD", deadlines_key, "XX", string.format("%d", now + CORRUPT_RETRY_MS), hold_id)
+for _, hold in ipairs(later) do
+  redis.call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)
 end
 return replies

@@ -94,18 +94,25 @@ language plpgsql as $$
 declare
   month date;
   name text;
+  from_time timestamptz;
+  to_time timestamptz;
   made integer := 0;
 begin
   for i in 0 .. months - 1 loop
     month := date_trunc('month', first_day) + make_interval(months => i);
     name := 'stock_movements_' || to_char(month, 'YYYY_MM');
     if to_regclass(name) is null then
+      from_time := month::timestamp at time zone 'UTC';
+      to_time := (month + interval '1 month')::timestamp at time zone 'UTC';
+      -- Rows may have come before their partition, into the default one, and there they would forbid it. So
+      -- they move, and nobody writes meanwhile.
+      lock table stock_movements in share row exclusive mode;
+      execute format('create table %I (like stock_movements including defaults including constraints)', name);
       execute format(
-        'create table %I partition of stock_movements for values from (%L) to (%L)',
-        name,
-        month::timestamp at time zone 'UTC',
-        (month + interval '1 month')::timestamp at time zone 'UTC'
-      );
+        'with moved as (delete from stock_movements_default where occurred_at >= %L and occurred_at < %L '
+        'returning *) insert into %I select * from moved', from_time, to_time, name);
+      execute format(
+        'alter table stock_movements attach partition %I for values from (%L) to (%L)', name, from_time, to_time);
       made := made + 1;
     end if;
   end loop;

@@ -41,7 +41,7 @@ export function createRecorder({
   let recording: Recording | null = null;
   let source: "OWN_PENDING" | "CLAIMED" | "NEW" = "OWN_PENDING";
   let claim_cursor = "0-0";
-  let applied_seq: number | null = null;
+  let applied_seq = 0;
 
   async function runOnce(): Promise<number> {
     if (!recording) {
@@ -49,6 +49,7 @@ export function createRecorder({
       recorderActive.set(recording ? 1 : 0);
       if (!recording) return 0;
       log.info("recording");
+      applied_seq = recording.applied_seq;
       startOver();
     }
     try {
@@ -106,7 +107,7 @@ export function createRecorder({
     let seq = applied_seq;
     for (const { fields } of entries) {
       const next = Number(fields.seq);
-      if (seq !== null && next !== seq + 1) return true;
+      if (next !== seq + 1) return true;
       seq = next;
     }
     return false;
@@ -145,7 +146,7 @@ export function createRecorder({
     await to.bury({ entry_id, fields, error, attempts, seq });
     const failed_at = new Date().toISOString();
     await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
-    if (applied_seq !== null && seq === applied_seq + 1) applied_seq = seq;
+    if (seq === applied_seq + 1) applied_seq = seq;
     recorderEvents.inc({ outcome: "DEAD" });
     log.error({ entry_id, event_id: fields.event_id, error, attempts }, "an event is dead");
   }

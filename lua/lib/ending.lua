@@ -2,6 +2,7 @@
 local ENDED_KEPT_MS = 24 * 60 * 60 * 1000
 local HOLD_FIELDS = { "status", "lines", "user_id", "created_at", "expires_at", "version", "order_id",
   "payment_ref", "ended_at" }
+local STATUSES = { ACTIVE = true, CONFIRMED = true, CANCELLED = true, EXPIRED = true }
 
 local holds, ended = {}, {}
 
@@ -16,7 +17,9 @@ local function read_hold(hold_key, hold_id)
   if hold.status then
     hold.created_at, hold.expires_at = whole(hold.created_at), whole(hold.expires_at)
     hold.version = whole(hold.version)
-    if not (hold.created_at and hold.expires_at and hold.version and hold.user_id) then return nil end
+    local whole_hold = STATUSES[hold.status] and hold.created_at and hold.expires_at
+      and hold.version and hold.user_id
+    if not whole_hold then return nil end
   end
   holds[hold_key] = hold
   return hold

@@ -1,3 +1,5 @@
+import { LINES_MAX, QUANTITY_MAX } from "./limits.ts";
+
 /** ACTIVE becomes one of the other three, once. */
 export const HOLD_STATUSES = ["ACTIVE", "CONFIRMED", "CANCELLED", "EXPIRED"] as const;
 export type HoldStatus = (typeof HOLD_STATUSES)[number];
@@ -26,15 +28,21 @@ export function statusAt(hold: Hold, now: number): HoldStatus {
   return hold.status === "ACTIVE" && now >= hold.expires_at ? "EXPIRED" : hold.status;
 }
 
-const LINE_PATTERN = /^([^@= ]+)@([^@= ]+)=([1-9][0-9]{0,3})$/;
+const LINE_PATTERN = /^([A-Za-z0-9._-]{1,64})@([A-Za-z0-9._-]{1,64})=([1-9][0-9]{0,3})$/;
 
-/** Reads the text in which a hold keeps its lines, as lua/lib/lines.lua writes it; null if it is none. */
+/**
+ * Reads the text in which a hold keeps its lines, as lua/lib/lines.lua writes it; null if it is none. What
+ * that file would refuse is refused here too, so that such a hold counts as corrupt.
+ */
 export function parseLines(text: string): Line[] | null {
+  const parts = text.split(" ");
+  if (parts.length > LINES_MAX) return null;
   const lines: Line[] = [];
-  for (const part of text.split(" ")) {
-    const [, sku, store_id, quantity] = LINE_PATTERN.exec(part) ?? [];
-    if (!sku || !store_id) return null;
-    lines.push({ sku, store_id, quantity: Number(quantity) });
+  for (const part of parts) {
+    const [, sku, store_id, digits] = LINE_PATTERN.exec(part) ?? [];
+    const quantity = Number(digits);
+    if (!sku || !store_id || quantity > QUANTITY_MAX) return null;
+    lines.push({ sku, store_id, quantity });
   }
   return lines;
 }

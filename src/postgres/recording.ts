@@ -33,13 +33,13 @@ export type Recording = NonNullable<Awaited<ReturnType<typeof openRecording>>>;
  */
 export async function openRecording(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl, { silence_ms: SILENCE_MS_MAX });
-  let mine = false;
+  let applied_seq: number | null = null;
   try {
-    mine = await tryLock(client, partition);
+    if (await tryLock(client, partition)) applied_seq = await readAppliedSeq(client, partition);
   } finally {
-    if (!mine) await client.end();
+    if (applied_seq === null) await client.end();
   }
-  if (!mine) return null;
+  if (applied_seq === null) return null;
 
   /**
    * Applies events in one transaction. Events that were applied before are left out, so it may be
@@ -104,7 +104,14 @@ export async function openRecording(databaseUrl: string, partition: number) {
     await client.query("select 1");
   }
 
-  return { apply, bury, stayInTouch, close: () => client.end() };
+  return {
+    /** How far the partition was recorded when this began. */
+    applied_seq,
+    apply,
+    bury,
+    stayInTouch,
+    close: () => client.end(),
+  };
 }
 
 async function tryLock(client: Connection, partition: number): Promise<boolean> {
@@ -113,6 +120,14 @@ async function tryLock(client: Connection, partition: number): Promise<boolean> 
     [RECORDER_LOCK, partition],
   );
   return rows[0]?.mine ?? false;
+}
+
+async function readAppliedSeq(client: Connection, partition: number): Promise<number> {
+  const { rows } = await client.query<{ applied_seq: number }>(
+    "select applied_seq from recorder_progress where partition = $1",
+    [partition],
+  );
+  return rows[0]?.applied_seq ?? 0;
 }
 
 type Progress = { applied_seq: number; applied_entry_id: string };
@@ -152,12 +167,13 @@ async function insertGaps(client: Connection, partition: number, { gaps }: Batch
   }
 }
 
-// A late event closes its place in a gap. One that fits no gap has a seq that another event had.
+// A late event closes its place in a gap, or was dead before. Any other has a seq that another event had.
 async function closeGaps(client: Connection, partition: number, late_seqs: number[]) {
   if (late_seqs.length === 0) return [];
   const { rows } = await client.query<{ seq: number }>(
     `select seq from unnest($2::bigint[]) as seq
-     where not exists (select from seq_gaps where partition = $1 and still_missing @> seq)`,
+     where not exists (select from seq_gaps where partition = $1 and still_missing @> seq)
+       and not exists (select from dead_events where partition = $1 and fields ->> 'seq' = seq::text)`,
     [partition, late_seqs],
   );
   await client.query(

@@ -1,0 +1,29 @@
+import pg from "pg";
+
+/** One query on a connection of its own. */
+export async function query<Row extends pg.QueryResultRow>(
+  databaseUrl: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** How many rows a table has. */
+export async function countRows(databaseUrl: string, table: string): Promise<number> {
+  const [row] = await query<{ n: number }>(databaseUrl, `select count(*)::int as n from ${table}`);
+  return row?.n ?? 0;
+}
+
+/** Forgets everything that was recorded: quicker than another database. */
+export async function emptyLedger(databaseUrl: string): Promise<void> {
+  const tables = "processed_events, holds, hold_lines, orders, stock_levels, stock_movements";
+  const more = "recorder_progress, seq_gaps, dead_events";
+  await query(databaseUrl, `truncate ${tables}, ${more} restart identity`);
+}
