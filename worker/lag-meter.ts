@@ -1,8 +1,8 @@
 import { readLag } from "../src/health.ts";
-import { lagEvents, lagSeconds } from "../src/metrics.ts";
 import type { Ledger } from "../src/postgres/ledger.ts";
 import type { Stream } from "../src/redis/stream.ts";
 import type { Agent } from "./loop.ts";
+import { lagEvents, lagSeconds } from "./metrics.ts";
 
 const EVERY_MS = 1_000;
 

@@ -1,6 +1,10 @@
 import { compareEntryIds } from "../src/domain/entry-id.ts";
 import { MalformedEvent, parseEvent } from "../src/domain/event.ts";
 import type { Log } from "../src/log.ts";
+import { isRefusal } from "../src/postgres/client.ts";
+import type { Applied, Recording } from "../src/postgres/recording.ts";
+import type { Consumer, Entry } from "../src/redis/consumer.ts";
+import type { Agent } from "./loop.ts";
 import {
   recorderActive,
   recorderBatchSeconds,
@@ -8,11 +12,7 @@ import {
   recorderExternal,
   seqGaps,
   seqRewinds,
-} from "../src/metrics.ts";
-import { isRefusal } from "../src/postgres/client.ts";
-import type { Applied, Recording } from "../src/postgres/recording.ts";
-import type { Consumer, Entry } from "../src/redis/consumer.ts";
-import type { Agent } from "./loop.ts";
+} from "./metrics.ts";
 
 const BATCH_MAX = 1_000;
 /** Also how long a stop may have to wait for the blocking read. */

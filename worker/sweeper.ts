@@ -1,8 +1,8 @@
 import { newRequestId } from "../src/domain/ids.ts";
 import type { Log } from "../src/log.ts";
-import { sweeperHolds, sweeperLateSeconds } from "../src/metrics.ts";
 import type { Inventory } from "../src/redis/inventory.ts";
 import type { Agent } from "./loop.ts";
+import { sweeperHolds, sweeperLateSeconds } from "./metrics.ts";
 
 /** Bounds one script call: reserves wait for at most so many expiries. */
 const BATCH_MAX = 100;

@@ -1,9 +1,9 @@
 import { earlierEntry } from "../src/domain/entry-id.ts";
 import type { Log } from "../src/log.ts";
-import { trimmedEntries } from "../src/metrics.ts";
 import type { Ledger } from "../src/postgres/ledger.ts";
 import type { Stream } from "../src/redis/stream.ts";
 import type { Agent } from "./loop.ts";
+import { trimmedEntries } from "./metrics.ts";
 
 const BATCH_MAX = 10_000;
 const IDLE_MS = 10_000;

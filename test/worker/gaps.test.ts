@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
-import { recorderExternal, seqGaps } from "../../src/metrics.ts";
 import { GROUP } from "../../src/redis/keys.ts";
+import { recorderExternal, seqGaps } from "../../worker/metrics.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { recorderEvents, seqGaps, seqRewinds } from "../../src/metrics.ts";
+import { recorderEvents, seqGaps, seqRewinds } from "../../worker/metrics.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import pg from "pg";
 import { until } from "../../scripts/until.ts";
-import { recorderEvents } from "../../src/metrics.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
+import { recorderEvents } from "../../worker/metrics.ts";
 import { freshDatabase, freshRedis, runSql } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
-import { recorderEvents, seqRewinds } from "../../src/metrics.ts";
 import { GROUP } from "../../src/redis/keys.ts";
+import { recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { callContext } from "../setup/deciding-side.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";

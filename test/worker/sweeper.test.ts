@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import { newHoldId } from "../../src/domain/ids.ts";
-import { sweeperHolds, sweeperLateSeconds } from "../../src/metrics.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { startLoop } from "../../worker/loop.ts";
+import { sweeperHolds, sweeperLateSeconds } from "../../worker/metrics.ts";
 import { createSweeper } from "../../worker/sweeper.ts";
 import { spawnWorker } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { compareEntryIds } from "../../src/domain/entry-id.ts";
-import { trimmedEntries } from "../../src/metrics.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
 import { GROUP } from "../../src/redis/keys.ts";
+import { trimmedEntries } from "../../worker/metrics.ts";
 import { createTrimmer } from "../../worker/trimmer.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";

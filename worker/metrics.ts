@@ -1,0 +1,65 @@
+import { Counter, Gauge, Histogram } from "prom-client";
+import { registry, SECONDS } from "../src/metrics.ts";
+
+const registers = [registry];
+
+export const recorderEvents = new Counter({
+  name: "holdfast_recorder_events_total",
+  help: "Stream entries by what the recorder did: APPLIED, DUPLICATE, DEAD.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+for (const outcome of ["APPLIED", "DUPLICATE", "DEAD"]) recorderEvents.inc({ outcome }, 0);
+export const recorderBatchSeconds = new Histogram({
+  name: "holdfast_recorder_batch_seconds",
+  help: "Time to apply one batch of events to Postgres.",
+  buckets: SECONDS,
+  registers,
+});
+export const recorderExternal = new Counter({
+  name: "holdfast_recorder_external_movements_total",
+  help: "Changes of stock found that no event explains (redis-cli SET, or lost events).",
+  registers,
+});
+export const recorderActive = new Gauge({
+  name: "holdfast_recorder_active",
+  help: "1 while this worker is the one that records.",
+  registers,
+});
+export const seqGaps = new Counter({
+  name: "holdfast_seq_gaps_total",
+  help: "Gaps found in the sequence of events: events were lost. Alarm when it moves.",
+  registers,
+});
+export const seqRewinds = new Counter({
+  name: "holdfast_seq_rewinds_total",
+  help: "New events under a seq that was recorded before: Redis lost data. Alarm when it moves.",
+  registers,
+});
+export const lagEvents = new Gauge({
+  name: "holdfast_stream_lag_events",
+  help: "Events in Redis that Postgres has not recorded yet.",
+  registers,
+});
+export const lagSeconds = new Gauge({
+  name: "holdfast_stream_lag_seconds",
+  help: "Age of the oldest event that Postgres has not recorded yet.",
+  registers,
+});
+export const sweeperHolds = new Counter({
+  name: "holdfast_sweeper_holds_total",
+  help: "Due holds by the script's outcome word.",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+export const sweeperLateSeconds = new Histogram({
+  name: "holdfast_sweeper_late_seconds",
+  help: "How long after its deadline a hold was expired.",
+  buckets: [0.1, 0.25, 0.5, 1, 2, 5, 10, 60],
+  registers,
+});
+export const trimmedEntries = new Counter({
+  name: "holdfast_trimmer_entries_total",
+  help: "Recorded stream entries cut off.",
+  registers,
+});
