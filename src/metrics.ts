@@ -6,8 +6,8 @@ collectDefaultMetrics({ register: registry });
 const registers = [registry];
 export const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-// What both processes count; worker/metrics.ts has the rest. Counters with a closed set of labels start at 0, so
-// that an alarm sees their first increase. Ids are never labels: those would grow until the process dies.
+// What both processes count; worker/metrics.ts has the rest. Counters with a closed set of labels start
+// at 0, so that an alarm sees their first increase. Ids are never labels: those would grow for ever.
 export const httpRequests = new Counter({
   name: "holdfast_http_requests_total",
   help: "Answered HTTP requests by route and status.",
