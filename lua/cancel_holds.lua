@@ -5,7 +5,8 @@
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; reason (may be empty)
 -- Reply {now_ms, tuples}, one of these for each request:
---   CANCELLED                                  given back; the event is in the stream
+--   CANCELLED                                  given back; the event is in the stream. Asked again with the
+--                                              same event_id, as when its reply was lost: the same
 --   EXPIRED                                    its deadline had passed, so it ended as expired, just now
 --   REPLAYED CANCELLED|EXPIRED                 it had ended before
 --   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
@@ -24,6 +25,7 @@
 local function decide()
   local request = next_ending()
   local reason = next_arg()
+  request.good = request.good and reason
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
@@ -32,6 +34,7 @@ local function decide()
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then return { "HOLD_ALREADY_CONFIRMED" } end
+  if hold.ended_by == request.event_id then return { hold.status } end
   if hold.status ~= "ACTIVE" then return { "REPLAYED", hold.status } end
 
   local status = now >= hold.expires_at and "EXPIRED" or "CANCELLED"

@@ -25,6 +25,7 @@
 local function decide()
   local request = next_ending()
   local order_id, payment_ref = next_arg(), next_arg()
+  request.good = request.good and order_id and payment_ref
   local hold, refused = open_hold(request)
   if not hold then return refused end
 

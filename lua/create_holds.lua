@@ -24,7 +24,7 @@
 local HOLD_LEFT_MS = 30 * 24 * 60 * 60 * 1000
 local TTL_MS_MAX = 24 * 60 * 60 * 1000
 
-local created = {}
+local created, hold_keys = {}, {}
 
 local function next_request()
   local request = { hold_key = next_key(), idem_key = next_key() }
@@ -66,6 +66,7 @@ local function create(request)
   request.expires_at = string.format("%d", hold.expires_at)
   remember(request.idem_key, request.fingerprint, request.hold_id, request.expires_at)
   created[#created + 1] = request
+  hold_keys[request.hold_key] = true
   return { "CREATED", request.hold_id, hold.expires_at }
 end
 
@@ -79,7 +80,9 @@ local function decide()
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
-  if redis.call("EXISTS", request.hold_key) == 1 then return { "CORRUPT", request.hold_key } end
+  if hold_keys[request.hold_key] or redis.call("EXISTS", request.hold_key) == 1 then
+    return { "CORRUPT", request.hold_key }
+  end
 
   for _, line in ipairs(request.lines) do
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end

@@ -1,7 +1,7 @@
 -- How a hold ends, once: shared by confirm, cancel and expire.
 local ENDED_KEPT_MS = 24 * 60 * 60 * 1000
 local HOLD_FIELDS = { "status", "lines", "user_id", "created_at", "expires_at", "version", "order_id",
-  "payment_ref", "ended_at" }
+  "payment_ref", "ended_at", "ended_by" }
 local STATUSES = { ACTIVE = true, CONFIRMED = true, CANCELLED = true, EXPIRED = true }
 
 local holds, ended = {}, {}
@@ -51,7 +51,8 @@ local function end_hold(hold, request, status, more)
   for _, line in ipairs(request.lines) do
     change_stock(line.stock, status == "CONFIRMED" and 0 or line.quantity, -line.quantity)
   end
-  hold.status, hold.ended_at, hold.version = status, string.format("%d", now), hold.version + 1
+  hold.status, hold.version = status, hold.version + 1
+  hold.ended_at, hold.ended_by = string.format("%d", now), request.event_id
   add_event(request.event_id, "HOLD_" .. status,
     hold_payload(hold, request.request_id, request.lines, string.format(',"ended_at":%d', now) .. more))
   ended[#ended + 1] = hold
@@ -60,7 +61,7 @@ end
 local function write_endings()
   for _, hold in ipairs(ended) do
     redis.call("HSET", hold.hold_key, "status", hold.status, "ended_at", hold.ended_at,
-      "version", string.format("%d", hold.version))
+      "ended_by", hold.ended_by, "version", string.format("%d", hold.version))
     if hold.order_id then
       redis.call("HSET", hold.hold_key, "order_id", hold.order_id, "payment_ref", hold.payment_ref)
     end

@@ -8,7 +8,8 @@ local events = {}
 local function corrupt_shared_key()
   if read("XLEN", stream_key) == nil then return stream_key end
   if read("ZCARD", deadlines_key) == nil then return deadlines_key end
-  if not whole(read("GET", seq_key) or "0") then return seq_key end
+  local seq = read("GET", seq_key)
+  if seq == nil or not whole(seq or "0") then return seq_key end
   return nil
 end
 local corrupt_key = corrupt_shared_key()

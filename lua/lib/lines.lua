@@ -11,14 +11,23 @@ local function next_lines()
   local count = whole(next_arg())
   lost_count = lost_count or not count or count > LINES_MAX
   if lost_count then return nil end
-  local lines, good = {}, true
-  for i = 1, count do
+  local lines, by_stock, good = {}, {}, true
+  for _ = 1, count do
     local line = { sku = next_arg(), store_id = next_arg(), quantity = whole(next_arg()) }
     line.stock_key, line.item_key = next_key(), next_key()
-    good = good and line.item_key and line.quantity
-      and line.quantity >= 1 and line.quantity <= QUANTITY_MAX
-    lines[i] = line
+    good = good and line.item_key and line.quantity and line.quantity >= 1
+    if not good then
+      -- The rest is still taken, so that the next request begins where it should.
+    elseif by_stock[line.stock_key] then
+      -- Named twice: summed, or each alone would pass the check that both together don't.
+      local first = by_stock[line.stock_key]
+      first.quantity = first.quantity + line.quantity
+    else
+      by_stock[line.stock_key] = line
+      lines[#lines + 1] = line
+    end
   end
+  for _, line in ipairs(lines) do good = good and line.quantity <= QUANTITY_MAX end
   return good and lines or nil
 end
 

@@ -22,7 +22,12 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
 
   /** Entries that were delivered to this consumer and never acknowledged, oldest first. */
   async function readOwnPending(count: number): Promise<Entry[]> {
-    return entriesOfRead(await redis.call("XREADGROUP", ...readArgs(count), keys.stream, "0"));
+    return entriesOfRead(
+      await redis.call(
+        "XREADGROUP",
+        ...["GROUP", GROUP, name, "COUNT", count, "STREAMS", keys.stream, "0"],
+      ),
+    );
   }
 
   /** Entries nobody has got yet. Waits up to `block_ms` for the first one. */
@@ -52,23 +57,15 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
     if (ids.length > 0) await redis.xack(keys.stream, GROUP, ...ids);
   }
 
-  /** Moves an entry to the dead letters: appended there and acknowledged here in one step. */
+  /**
+   * Moves an entry to the dead letters. Not in a MULTI, which would acknowledge the entry though the append
+   * failed; so one that is interrupted in between may be appended again, under the same `entry_id`.
+   */
   async function bury(entry: Entry, about: Record<string, string>): Promise<void> {
-    const fields = Object.entries({
-      ...entry.fields,
-      entry_id: entry.id,
-      ...about,
-    }).flat();
-    const replies = await redis
-      .multi()
-      .xadd(keys.dead, "*", ...fields)
-      .xack(keys.stream, GROUP, entry.id)
-      .exec();
-    const failed = replies?.find(([error]) => error);
-    if (!replies || failed) throw failed?.[0] ?? new Error("Redis dropped the transaction.");
+    const fields = Object.entries({ ...entry.fields, entry_id: entry.id, ...about }).flat();
+    await redis.xadd(keys.dead, "*", ...fields);
+    await ack([entry.id]);
   }
-
-  const readArgs = (count: number) => ["GROUP", GROUP, name, "COUNT", count, "STREAMS"];
 
   return { ensureGroup, readOwnPending, readNew, claim, ack, bury };
 }

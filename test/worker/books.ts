@@ -99,10 +99,13 @@ async function readHoldHashes(redis: Redis): Promise<Rows> {
 
 async function readHoldRows(postgres: pg.Client): Promise<Rows> {
   const { rows } = await postgres.query(
-    `select hold_id, status, user_id, created_at, expires_at, ended_at, order_id, payment_ref, version,
+    `select holds.hold_id, status, user_id, created_at, expires_at, ended_at, ending.event_id as ended_by,
+       order_id, payment_ref, version,
        (select string_agg(sku || '@' || store_id || '=' || quantity, ' ')
         from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
-     from holds`,
+     from holds
+     left join processed_events as ending
+       on ending.hold_id = holds.hold_id and type = 'HOLD_' || status and status <> 'ACTIVE'`,
   );
   return new Map(
     rows.map(({ hold_id, lines, ...row }) => [

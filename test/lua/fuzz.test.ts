@@ -1,0 +1,148 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { parseLines } from "../../src/domain/hold.ts";
+import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import { anyStep, corruptions, garbledStep, SKUS, type Step } from "./fuzz-steps.ts";
+import { readHeader } from "./lua-source.ts";
+import { dumpAll, keys, openScripts, type ScriptSide } from "./script-side.ts";
+
+const names = [...readScripts().keys()];
+const EFFECTS = ["CREATED", "CONFIRMED", "CANCELLED", "EXPIRED"];
+const STOCKED = 8;
+const ROUNDS_MAX = 10;
+
+let side: ScriptSide;
+let seen = new Map<ScriptName, Map<string, number>>();
+beforeAll(async () => {
+  side = await openScripts();
+  // Durability is not the question here, and an fsync for each of thousands of calls takes its time.
+  await side.redis.config("SET", "appendfsync", "no");
+});
+afterAll(() => side.close());
+afterEach(() => {
+  seen = new Map();
+});
+
+async function startAnew() {
+  await side.redis.flushall();
+  await side.redis.mset(SKUS.flatMap((sku) => [keys.stock(sku, "main"), String(STOCKED)]));
+}
+
+/** Runs a call; a call that is refused as a whole has no tuples. Checks what must hold of every call. */
+async function runStep(step: Step, before: Record<string, string>) {
+  const seqBefore = await side.redis.xlen(keys.stream).catch(() => 0);
+  const words = await side.call(step.script, ...step.requests).then(
+    ({ tuples }) => tuples.map(([word]) => String(word)),
+    (error: Error) => [`rejected: ${error.message.slice(0, 40)}`],
+  );
+  const counts = seen.get(step.script) ?? new Map<string, number>();
+  seen.set(step.script, counts);
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+
+  const after = await dumpAll(side.redis);
+  const effects = words.filter((word) => EFFECTS.includes(word)).length;
+  if (effects === 0) expect(withoutMoved(after, step)).toEqual(withoutMoved(before, step));
+  else expect(await side.redis.xlen(keys.stream)).toBe(seqBefore + effects);
+  return after;
+}
+
+// An expiry that is refused may still take its deadline out of the way.
+function withoutMoved(dump: Record<string, string>, step: Step) {
+  return step.script === "expire_holds" ? { ...dump, [keys.deadlines]: "" } : dump;
+}
+
+/** Units are neither made nor lost: sold, available and held are what was stocked. */
+async function expectConserved() {
+  const sold = new Map<string, number>();
+  for (const { type, payload } of await side.entries()) {
+    if (type !== "HOLD_CONFIRMED") continue;
+    for (const { sku, quantity } of JSON.parse(payload ?? "").lines) {
+      sold.set(sku, (sold.get(sku) ?? 0) + quantity);
+    }
+  }
+  const holds = await Promise.all(
+    (await side.redis.keys("hold:*")).map((key) => side.redis.hgetall(key).catch(() => null)),
+  );
+  for (const sku of SKUS) {
+    const [available, held] = (await side.stockOf(sku)).map((text) => Number(text ?? 0));
+    const active = holds
+      .filter((hold) => hold?.status === "ACTIVE")
+      .flatMap((hold) => parseLines(hold?.lines ?? "") ?? [])
+      .filter((line) => line.sku === sku);
+    expect(available).toBeGreaterThanOrEqual(0);
+    expect(held).toBe(active.reduce((sum, { quantity }) => sum + quantity, 0));
+    expect((available ?? 0) + (held ?? 0) + (sold.get(sku) ?? 0)).toBe(STOCKED);
+  }
+}
+
+/** The header's words that none of the calls so far has been answered with. */
+const unseenWords = () =>
+  names.flatMap((script) =>
+    readHeader(script)
+      .replies.filter((word) => !seen.get(script)?.has(word))
+      .map((word) => `${script} ${word}`),
+  );
+/** What calls were answered with that no header names: that they failed as a whole, above all. */
+const unnamedWords = () =>
+  [...seen].flatMap(([script, counts]) =>
+    [...counts.keys()].filter((word) => !readHeader(script).replies.includes(word)),
+  );
+/** Goes on until each answer has occurred: without that, a fuzz test may have tried nothing at all. */
+async function untilAllSeen(unseen: () => string[], round: () => Promise<void>) {
+  for (let i = 0; i < ROUNDS_MAX; i += 1) {
+    await round();
+    if (unseen().length === 0) return;
+  }
+  expect(unseen()).toEqual([]);
+}
+const steps = (arbitrary: fc.Arbitrary<Step>, minLength: number, maxLength: number) =>
+  fc.array(arbitrary, { minLength, maxLength, size: "max" });
+
+describe("whatever the scripts are asked", () => {
+  test("in any order, they neither make nor lose a unit, and every answer occurs", async () => {
+    const property = fc.asyncProperty(steps(anyStep, 10, 25), async (list) => {
+      await startAnew();
+      let dump = await dumpAll(side.redis);
+      for (const step of list) dump = await runStep(step, dump);
+      await expectConserved();
+      const events = await side.entries();
+      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => String(i + 1)));
+    });
+    const unseen = () => unseenWords().filter((word) => !word.endsWith(" CORRUPT"));
+    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+    expect(unnamedWords()).toEqual([]);
+  });
+
+  test("on keys that hold something else, they name one or do all, never a part", async () => {
+    const property = fc.asyncProperty(
+      steps(anyStep, 4, 8),
+      fc.subarray([...corruptions.keys()], { minLength: 1, maxLength: 3 }),
+      steps(anyStep, 4, 8),
+      async (healthy, corrupt, list) => {
+        await startAnew();
+        for (const { script, requests } of healthy) await side.call(script, ...requests);
+        for (const name of corrupt) await corruptions.get(name)?.(side.redis);
+        let dump = await dumpAll(side.redis);
+        for (const step of list) dump = await runStep(step, dump);
+      },
+    );
+    const unseen = () => unseenWords().filter((word) => word.endsWith(" CORRUPT"));
+    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+    expect(unnamedWords()).toEqual([]);
+  });
+
+  test("with arbitrary text for any argument, they do all or nothing", async () => {
+    const property = fc.asyncProperty(steps(garbledStep, 5, 15), async (list) => {
+      await startAnew();
+      let dump = await dumpAll(side.redis);
+      for (const step of list) dump = await runStep(step, dump);
+      for (const sku of SKUS) {
+        const numbers = (await side.stockOf(sku)).map((text) => Number(text ?? 0));
+        expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+      }
+    });
+    const unseen = () =>
+      unseenWords().filter((word) => / (CREATED|[A-Z]+ED|BAD_ARGUMENT)$/.test(word));
+    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+  });
+});

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { type Chunk, type Node, parse } from "luaparse";
+import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
+
+export const LUA_DIR = new URL("../../lua/", import.meta.url);
+
+/** What a script's header says of it. */
+export function readHeader(script: ScriptName) {
+  const source = readFileSync(new URL(`${script}.lua`, LUA_DIR), "utf8");
+  const comment = /^#!.*\n((?:--.*\n)+)/.exec(source)?.[1] ?? "";
+  const part = (from: string, to: string) =>
+    comment.slice(comment.indexOf(`-- ${from}`) + from.length + 3, comment.indexOf(`-- ${to}`));
+  const replies = part("Reply", "include")
+    .split("\n")
+    .flatMap((line) => /^-- {3}([A-Z].*)$/.exec(line)?.[1] ?? []);
+  return {
+    keys: namesIn(part("KEYS", "ARGV")),
+    args: namesIn(part("ARGV", "Reply")),
+    replies: replies.flatMap(wordsOf),
+    /** Words the header leaves to another script's to explain. */
+    explained_elsewhere: replies.flatMap((line) => {
+      const elsewhere = /\bas in ([a-z_]+)$/.exec(line)?.[1];
+      return elsewhere ? wordsOf(line).map((word) => ({ word, elsewhere })) : [];
+    }),
+    includes: [...source.matchAll(/^-- include (.*)$/gm)].map((match) => match[1] ?? ""),
+  };
+}
+
+// "stream, seq; for each request: hold, idem (only sometimes), then for each line: stock" are five names.
+const namesIn = (text: string) =>
+  text
+    .replaceAll(/\n--\s*|\([^)]*\)/g, " ")
+    .split(/[,;]/)
+    .map((name) => name.replace(/^.*:/, "").trim());
+
+const wordsOf = (line: string) =>
+  (line.split("  ")[0] ?? "").split(", ").map((item) => item.split(" ")[0] ?? "");
+
+export function parseScript(script: ScriptName): Chunk {
+  const source = readScripts().get(script)?.source ?? "";
+  return parse(source, { scope: true, luaVersion: "5.1", encodingMode: "pseudo-latin1" });
+}
+
+// luaparse's nodes are looked into by name, as its documentation gives them.
+const nodesOf = (value: unknown): Node[] =>
+  Array.isArray(value) ? value.flatMap(nodesOf) : isNode(value) ? [value] : [];
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && "type" in value;
+const childrenOf = (node: Node) => Object.values(node).flatMap(nodesOf);
+
+/** `redis.call` and `read` as they are written. */
+function nameOf(node: unknown): string {
+  if (!isNode(node)) return "";
+  if (node.type === "MemberExpression") return `${nameOf(node.base)}.${nameOf(node.identifier)}`;
+  return String(node.name ?? "");
+}
+
+/** The outcome words a script can answer: its words in capitals that are nothing else. */
+export function replyWords(chunk: Chunk): string[] {
+  const words = new Set<string>();
+  function look(node: Node) {
+    if (node.type === "StringLiteral" && /^[A-Z]+(_[A-Z]+)*$/.test(String(node.value))) {
+      words.add(String(node.value));
+    }
+    if (node.type === "BinaryExpression" && ["==", "~="].includes(String(node.operator))) return;
+    if (node.type === "TableKeyString") return; // a member with a name: no tuple
+    const called = node.type === "CallExpression" ? nameOf(node.base) : "";
+    if (["redis.call", "redis.pcall", "read", "add_event"].includes(called)) return;
+    childrenOf(node).forEach(look);
+  }
+  look(chunk);
+  return [...words];
+}
+
+/**
+ * The names under which a script takes its keys or arguments, in the order it takes them: follows what it
+ * runs, from function to function, each loop once.
+ */
+export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[] {
+  const functions = new Map(
+    chunk.body
+      .filter((node) => node.type === "FunctionDeclaration")
+      .map((node) => [nameOf(node.identifier), node]),
+  );
+  const names: string[] = [];
+  function run(node: Node, name: string) {
+    if (node.type === "AssignmentStatement" || node.type === "LocalStatement") {
+      const variables = nodesOf(node.variables);
+      for (const [i, value] of nodesOf(node.init).entries()) run(value, lastName(variables[i]));
+    } else if (node.type === "TableKeyString") {
+      for (const value of nodesOf(node.value)) run(value, nameOf(node.key));
+    } else if (node.type === "CallExpression") {
+      for (const argument of nodesOf(node.arguments)) run(argument, name);
+      const called = nameOf(node.base);
+      const body = functions.get(called);
+      if (called === take) names.push(name);
+      else if (body) for (const statement of nodesOf(body.body)) run(statement, "");
+    } else if (node.type !== "FunctionDeclaration") {
+      for (const child of childrenOf(node)) run(child, name);
+    }
+  }
+  for (const statement of chunk.body) run(statement, "");
+  return names;
+}
+
+const lastName = (node: unknown) => nameOf(node).replace(/^.*\./, "");

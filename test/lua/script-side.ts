@@ -1,0 +1,188 @@
+import { randomUUID } from "node:crypto";
+import { Redis } from "ioredis";
+import { until } from "../../scripts/until.ts";
+import { createLog } from "../../src/log.ts";
+import { createKeys } from "../../src/redis/keys.ts";
+import { createScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import { freshRedis } from "../setup/stack.ts";
+
+export const keys = createKeys("main");
+export const DAY_MS = 24 * 60 * 60 * 1000;
+export const FOREVER = 999_999_999_999_999;
+
+/** A line as a script gets it; text where a test wants to send what is no number. */
+export type LineSpec = { sku: string; store_id?: string; quantity: number | string };
+export type Request = { keys: string[]; args: string[] };
+type Common = {
+  hold_id: string;
+  lines: LineSpec[];
+  deadline?: number | string;
+  event_id?: string;
+  request_id?: string;
+};
+export type CreateSpec = Partial<Common> & {
+  idem?: string;
+  user_id?: string;
+  ttl_ms?: number | string;
+  fingerprint?: string;
+};
+export type EndingSpec = Common & { idem?: string; fingerprint?: string };
+export type HoldSpec = { hold_id: string; lines: LineSpec[] };
+
+export const newHold = () => `H-${randomUUID()}`;
+
+function lineParts(lines: LineSpec[]): Request {
+  const named = lines.map((line) => ({ store_id: "main", ...line }));
+  return {
+    keys: named.flatMap((line) => [
+      keys.stock(line.sku, line.store_id),
+      keys.item(line.sku, line.store_id),
+    ]),
+    args: [
+      String(lines.length),
+      ...named.flatMap((line) => [line.sku, line.store_id, String(line.quantity)]),
+    ],
+  };
+}
+
+export function createRequest(spec: CreateSpec = {}): Request {
+  const { hold_id = newHold(), deadline = FOREVER, ttl_ms = 60_000, user_id = "user-1" } = spec;
+  const { idem = `key-${hold_id}`, event_id = randomUUID(), request_id = "request-1" } = spec;
+  const { fingerprint = "fingerprint-1", lines = [{ sku: "phone", quantity: 1 }] } = spec;
+  const parts = lineParts(lines);
+  const args = [deadline, event_id, request_id, hold_id, user_id, ttl_ms, fingerprint];
+  return {
+    keys: [keys.hold(hold_id), keys.idem("reserve", idem), ...parts.keys],
+    args: [...args.map(String), ...parts.args],
+  };
+}
+
+/** What confirm, cancel and expire have in common; `more` are the arguments only one of them has. */
+export function endingRequest(
+  spec: EndingSpec,
+  route: "confirm" | "cancel" | "expire",
+  more: string[],
+): Request {
+  const { hold_id, lines, deadline = FOREVER, event_id = randomUUID() } = spec;
+  const {
+    request_id = "request-2",
+    idem,
+    fingerprint = idem === undefined ? "" : "ending-1",
+  } = spec;
+  const parts = lineParts(lines);
+  const idemKeys =
+    idem === undefined || route === "expire" || fingerprint === "" ? [] : [keys.idem(route, idem)];
+  return {
+    keys: [keys.hold(hold_id), ...idemKeys, ...parts.keys],
+    args: [String(deadline), event_id, request_id, hold_id, fingerprint, ...parts.args, ...more],
+  };
+}
+
+export const confirmRequest = (
+  spec: EndingSpec & { order_id?: string | undefined; payment_ref?: string },
+) => endingRequest(spec, "confirm", [spec.order_id ?? "O-1", spec.payment_ref ?? "payment-1"]);
+export const cancelRequest = (spec: EndingSpec & { reason?: string }) =>
+  endingRequest(spec, "cancel", [spec.reason ?? ""]);
+export const expireRequest = (spec: EndingSpec) => endingRequest(spec, "expire", []);
+
+/** The scripts on a Redis of one's own, called directly, without the batcher. */
+export async function openScripts() {
+  const server = await freshRedis();
+  const redis = new Redis(server.url, { protocol: 2 }); // as client.ts asks for it
+  const scripts = createScripts(redis, createLog("api", "silent"));
+  await scripts.load();
+  // DUMP gives the fields of a hash that is a table in whatever order they lie: keep all of them lists.
+  await redis.config("SET", "hash-max-listpack-value", "1000000");
+
+  async function call(script: ScriptName, ...requests: Request[]) {
+    const shared = script === "read_holds" ? [] : [keys.stream, keys.seq, keys.deadlines];
+    const [now, tuples] = (await scripts.call(
+      script,
+      [...shared, ...requests.flatMap((request) => request.keys)],
+      [String(requests.length), ...requests.flatMap((request) => request.args)],
+    )) as [number, unknown[][]]; // what every batch script replies; the tests look at each part
+    return { now, tuples };
+  }
+
+  /** Creates a hold that must succeed. */
+  async function hold(spec: CreateSpec = {}): Promise<HoldSpec & { expires_at: number }> {
+    const { hold_id = newHold(), lines = [{ sku: "phone", quantity: 1 }] } = spec;
+    const { tuples } = await call("create_holds", createRequest({ ...spec, hold_id, lines }));
+    const [word, , expires_at] = tuples[0] ?? [];
+    if (word !== "CREATED") throw new Error(`The hold was refused: ${tuples[0]}`);
+    return { hold_id, lines, expires_at: Number(expires_at) };
+  }
+
+  async function now() {
+    const [seconds, micros] = await redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
+  /** A hold whose deadline has passed. */
+  async function dueHold(spec: CreateSpec = {}) {
+    const due = await hold({ ...spec, ttl_ms: 1 });
+    await until("the hold is due", async () =>
+      (await now()) >= due.expires_at ? true : undefined,
+    );
+    return due;
+  }
+
+  /** {available, held, version} as Redis keeps them. */
+  async function stockOf(sku: string, store_id = "main") {
+    const [available, item] = await Promise.all([
+      redis.get(keys.stock(sku, store_id)),
+      redis.hmget(keys.item(sku, store_id), "held", "version"),
+    ]);
+    return [available, ...item];
+  }
+
+  /** The stream, each entry's fields as an object. */
+  async function entries(): Promise<Record<string, string>[]> {
+    const found = await redis.xrange(keys.stream, "-", "+");
+    return found.map(([, flat]) =>
+      Object.fromEntries(flat.flatMap((name, i) => (i % 2 ? [] : [[name, flat[i + 1] ?? ""]]))),
+    );
+  }
+
+  async function close() {
+    redis.disconnect();
+    await server.close();
+  }
+  return { server, redis, scripts, call, hold, dueHold, now, stockOf, entries, close };
+}
+
+export type ScriptSide = Awaited<ReturnType<typeof openScripts>>;
+
+/** Every key with its bytes and the moment it expires, to show that nothing was written. */
+export async function dumpAll(redis: Redis): Promise<Record<string, string>> {
+  const dump: Record<string, string> = {};
+  let cursor = "0";
+  do {
+    const [next, found] = await redis.scanBuffer(cursor, "COUNT", 1_000);
+    cursor = next.toString();
+    await Promise.all(
+      found.map(async (key) => {
+        const [bytes, expires_at] = await Promise.all([
+          redis.dumpBuffer(key),
+          redis.pexpiretime(key),
+        ]);
+        dump[key.toString("latin1")] = `${bytes.toString("base64")} until ${expires_at}`;
+      }),
+    );
+  } while (cursor !== "0");
+  return Object.fromEntries(Object.entries(dump).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What stock, items and shared keys may hold by mistake, and how to put it there. */
+export const CORRUPT_STOCKS: [string, (redis: Redis, key: string) => Promise<unknown>][] = [
+  ["letters", (redis, key) => redis.set(key, "abc")],
+  ["nothing", (redis, key) => redis.set(key, "")],
+  ["leading zeros", (redis, key) => redis.set(key, "007")],
+  ["a negative number", (redis, key) => redis.set(key, "-1")],
+  ["a fraction", (redis, key) => redis.set(key, "1.5")],
+  ["an exponent", (redis, key) => redis.set(key, "1e3")],
+  ["a line end", (redis, key) => redis.set(key, "5\n")],
+  ["16 digits", (redis, key) => redis.set(key, "1000000000000000")],
+  ["20 digits", (redis, key) => redis.set(key, "1".repeat(20))],
+  ["a list", async (redis, key) => redis.multi().del(key).rpush(key, "5").exec()],
+];

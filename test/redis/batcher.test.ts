@@ -1,0 +1,289 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { Redis } from "ioredis";
+import { until } from "../../scripts/until.ts";
+import { createBatcher } from "../../src/redis/batcher.ts";
+import { createClock } from "../../src/redis/clock.ts";
+import { Overloaded, RedisFault } from "../../src/redis/outcome.ts";
+import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import { parseInfo } from "../../src/redis/server-check.ts";
+import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { freshRedis } from "../setup/stack.ts";
+import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
+
+type Side = Awaited<ReturnType<typeof openDecidingSide>>;
+let server: Awaited<ReturnType<typeof freshRedis>>;
+let admin: Redis;
+let proxy: TcpProxy;
+let side: Side;
+beforeAll(async () => {
+  server = await freshRedis();
+  admin = new Redis(server.url);
+  proxy = await startProxy(server.port);
+});
+beforeEach(async () => {
+  await admin.flushall();
+  await admin.set("stock:phone", "1000000");
+  side = await openDecidingSide(proxy.url);
+});
+afterEach(async () => {
+  await server.kill("SIGCONT");
+  proxy.pass();
+  await side.close();
+});
+afterAll(async () => {
+  admin.disconnect();
+  await proxy.close();
+  await server.close();
+});
+
+const LONG_MS = 20_000;
+const input = (key: string, quantity = 1) => ({
+  lines: [{ sku: "phone", store_id: "main", quantity }],
+  user_id: "user-1",
+  ttl_seconds: 600,
+  idempotency_key: key,
+});
+const create = (key: string, ms = LONG_MS) =>
+  side.inventory.createHold(input(key), callContext(ms));
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "no failure",
+    (error: unknown) => (error instanceof RedisFault ? error.outcome : error),
+  );
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+const sold = async () => 1_000_000 - Number(await admin.get("stock:phone"));
+const callsOf = async (command: string) => {
+  const stats = parseInfo(await admin.info("commandstats"));
+  return Number(/calls=(\d+)/.exec(stats[`cmdstat_${command}`] ?? "")?.[1] ?? 0);
+};
+
+/** A batcher that notes each call it makes; the calls themselves are real. */
+function countedBatcher(queue_max = 4_096) {
+  const calls: { script: ScriptName; size: number }[] = [];
+  let in_flight = 0;
+  let in_flight_max = 0;
+  const batcher = createBatcher({
+    async call(script, keys, args) {
+      calls.push({ script, size: Number(args[0]) });
+      in_flight += 1;
+      in_flight_max = Math.max(in_flight_max, in_flight);
+      try {
+        return await side.scripts.call(script, keys, args);
+      } finally {
+        in_flight -= 1;
+      }
+    },
+    keys: side.keys,
+    clock: createClock(),
+    queue_max,
+  });
+  const read = (hold_id: string, ms = LONG_MS) =>
+    batcher.submit("read_holds", { keys: [side.keys.hold(hold_id)], args: [] }, Date.now() + ms);
+  return { ...batcher, read, calls, inFlightMax: () => in_flight_max };
+}
+
+describe("group commit", () => {
+  test("answers a thousand requests in calls of at most 128, at most two at a time", async () => {
+    const counted = countedBatcher();
+    await admin.hset("hold:H-7", "field", "7");
+    const tuples = await Promise.all(
+      Array.from({ length: 1_000 }, (_, i) => counted.read(`H-${i}`)),
+    );
+    counted.stop();
+    expect(tuples.filter(([word]) => word === "HOLD")).toHaveLength(1);
+    expect(tuples[7]).toEqual(["HOLD", "field", "7"]);
+    expect(counted.calls.map(({ size }) => size)).toEqual([...Array(7).fill(128), 104]);
+    expect(counted.inFlightMax()).toBe(2);
+  });
+
+  test("sends a request that is alone at once, and those that come meanwhile together", async () => {
+    const counted = countedBatcher();
+    await counted.read("H-alone");
+    const first = counted.read("H-1");
+    await nextTurn();
+    const second = counted.read("H-2");
+    await nextTurn();
+    const others = Array.from({ length: 10 }, (_, i) => counted.read(`H-other-${i}`));
+    await nextTurn();
+    await Promise.all([first, second, ...others]);
+    counted.stop();
+    expect(counted.calls[0]).toEqual({ script: "read_holds", size: 1 });
+    expect(counted.calls.map(({ size }) => size).reduce((a, b) => a + b)).toBe(13);
+    expect(counted.inFlightMax()).toBeLessThanOrEqual(2);
+  });
+
+  test("refuses what its queue has no place for, and answers the rest", async () => {
+    const counted = countedBatcher(10);
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => counted.read(`H-${i}`).catch((error: unknown) => error)),
+    );
+    counted.stop();
+    expect(answers.map((answer) => answer instanceof Overloaded)).toEqual([
+      ...Array(10).fill(false),
+      true,
+      true,
+    ]);
+  });
+
+  test("has places again when the queue is empty", async () => {
+    const counted = countedBatcher(1);
+    for (let i = 0; i < 5; i += 1) expect(await counted.read("H-1")).toEqual(["HOLD_NOT_FOUND"]);
+    counted.stop();
+  });
+
+  test("a bad request leaves those it travels with alone", async () => {
+    const contexts = callContext(LONG_MS);
+    const answers = await Promise.allSettled([
+      create("a"),
+      side.inventory.createHold(input("b", 0), contexts),
+      side.inventory.createHold(
+        { ...input("c"), lines: [{ sku: "ghost", store_id: "main", quantity: 1 }] },
+        contexts,
+      ),
+      create("d"),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "rejected",
+      "rejected",
+      "fulfilled",
+    ]);
+    expect(await sold()).toBe(2);
+  });
+
+  test("lets no script wait for the whole queue of another", async () => {
+    const counted = countedBatcher();
+    const reads = Array.from({ length: 2_000 }, (_, i) => counted.read(`H-${i}`));
+    const other = counted.submit(
+      "expire_holds",
+      { keys: ["hold:H-1"], args: ["event", "request", "H-1", "", "0"] },
+      Date.now() + LONG_MS,
+    );
+    expect(await other).toEqual(["HOLD_NOT_FOUND"]);
+    await Promise.all(reads);
+    counted.stop();
+    expect(counted.calls.length).toBe(17);
+    expect(counted.calls.findIndex(({ script }) => script === "expire_holds")).toBe(1);
+  });
+
+  test("goes on as if nothing were when Redis loses its scripts", async () => {
+    const holds = [];
+    for (let round = 0; round < 10; round += 1) {
+      const flushed = admin.script("FLUSH");
+      for (let i = 0; i < 20; i += 1) holds.push(create(`${round}-${i}`));
+      await flushed;
+      await Promise.all(holds);
+    }
+    const answers = await Promise.all(holds);
+    expect(new Set(answers.map(({ hold_id }) => hold_id)).size).toBe(200);
+    expect(answers.some(({ replayed }) => replayed)).toBe(false);
+    expect(await sold()).toBe(200);
+  });
+});
+
+describe("a request's deadline", () => {
+  test("ends its wait for a stopped Redis as UNKNOWN, and it has no effect afterwards", async () => {
+    await create("warm-up");
+    const before = await callsOf("evalsha");
+    const deadline = Date.now() + 500;
+    await server.kill("SIGSTOP");
+    expect(await failure(create("late", 500))).toBe("UNKNOWN");
+    await until("the deadline is over", () => (Date.now() > deadline + 10 ? true : undefined));
+    await server.kill("SIGCONT");
+    await until("Redis has run what lay in its socket", async () =>
+      (await callsOf("evalsha")) > before ? true : undefined,
+    );
+    expect(await sold()).toBe(1);
+    expect(await admin.xlen(side.keys.stream)).toBe(1);
+    expect(await admin.exists(side.keys.idem("reserve", "late"))).toBe(0);
+  });
+
+  test("ends its wait in the queue as NOT_EXECUTED", async () => {
+    const counted = countedBatcher();
+    await server.kill("SIGSTOP");
+    const sent = [failure(counted.read("H-1"))];
+    await nextTurn();
+    await nextTurn();
+    sent.push(failure(counted.read("H-2")));
+    await nextTurn();
+    await nextTurn();
+    expect(counted.calls).toHaveLength(2);
+    expect(await failure(counted.read("H-3", 200))).toBe("NOT_EXECUTED");
+    await server.kill("SIGCONT");
+    expect(await Promise.all(sent)).toEqual(["no failure", "no failure"]);
+    counted.stop();
+  });
+
+  test("that was over before is NOT_EXECUTED, by the script's own look at the time", async () => {
+    await create("warm-up");
+    expect(await failure(create("over", -1_000))).toBe("NOT_EXECUTED");
+    expect(await sold()).toBe(1);
+  });
+
+  test("is kept for what is in flight when nothing ever comes back", async () => {
+    proxy.blackhole();
+    expect(await failure(create("lost", 700))).toBe("UNKNOWN");
+  });
+});
+
+describe("a lost reply", () => {
+  const shaOf = (script: ScriptName) => readScripts().get(script)?.sha ?? "";
+
+  /** Loses the reply to the first call of `script`, after it took effect. */
+  async function losingReply<T>(script: ScriptName, ask: () => Promise<T>): Promise<T> {
+    const before = await admin.xlen(side.keys.stream);
+    proxy.dropRepliesFrom(shaOf(script));
+    const answer = ask();
+    answer.catch(() => undefined);
+    await until("it took effect", async () =>
+      (await admin.xlen(side.keys.stream)) > before ? true : undefined,
+    );
+    proxy.cut();
+    proxy.pass();
+    return answer;
+  }
+
+  test("of a reserve is asked for again: one hold, and new to the caller", async () => {
+    const hold = await losingReply("create_holds", () => create("k"));
+    expect(hold.replayed).toBe(false);
+    expect(await sold()).toBe(1);
+    expect(await admin.keys("hold:*")).toEqual([`hold:${hold.hold_id}`]);
+    expect(await create("k")).toEqual({ ...hold, replayed: true });
+  });
+
+  test("of a confirm is asked for again: one order, and new to the caller", async () => {
+    const { hold_id } = await create("k");
+    const confirm = () =>
+      side.inventory.confirmHold({ hold_id, payment_ref: "p" }, callContext(LONG_MS));
+    const order = await losingReply("confirm_holds", confirm);
+    expect(order.replayed).toBe(false);
+    expect(await confirm()).toEqual({ ...order, replayed: true });
+    expect(await admin.xlen(side.keys.stream)).toBe(2);
+  });
+
+  test("of a cancel is asked for again: units back once, and new to the caller", async () => {
+    const { hold_id } = await create("k");
+    const cancel = () => side.inventory.cancelHold({ hold_id, reason: "" }, callContext(LONG_MS));
+    const ending = await losingReply("cancel_holds", cancel);
+    expect(await sold()).toBe(0);
+    expect(await admin.xlen(side.keys.stream)).toBe(2);
+    expect(ending).toEqual({ status: "CANCELLED", replayed: false });
+    expect(await cancel()).toEqual({ status: "CANCELLED", replayed: true });
+  });
+
+  test("that can't be asked for again is UNKNOWN, whatever Redis says later", async () => {
+    proxy.dropReplies();
+    const answer = failure(create("k", 3_000));
+    await until("it took effect", async () => ((await sold()) === 1 ? true : undefined));
+    proxy.refuse();
+    expect(await answer).toBe("UNKNOWN");
+  });
+});
+
+test("without a connection a request is NOT_EXECUTED long before its deadline", async () => {
+  proxy.refuse();
+  await until("it is noticed", () => (side.redis.status === "ready" ? undefined : true));
+  const deadline = Date.now() + 600_000;
+  expect(await failure(create("k", 600_000))).toBe("NOT_EXECUTED");
+  expect(Date.now()).toBeLessThan(deadline);
+});
