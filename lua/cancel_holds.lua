@@ -29,12 +29,12 @@ local function decide()
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
+  if hold.ended_by == request.event_id then return { hold.status } end
   local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then return { "HOLD_ALREADY_CONFIRMED" } end
-  if hold.ended_by == request.event_id then return { hold.status } end
   if hold.status ~= "ACTIVE" then return { "REPLAYED", hold.status } end
 
   local status = now >= hold.expires_at and "EXPIRED" or "CANCELLED"

@@ -109,6 +109,19 @@ describe("a cancel", () => {
     await expectRefused({ ...hold, lines: [], idem: "k" }, ["REPLAYED", "CANCELLED"]);
   });
 
+  test.each([undefined, "k"])(
+    "with the event_id of the call that did it is that call, its reply lost (key: %s)",
+    async (idem) => {
+      const [hold, due] = [await side.hold(), await side.dueHold()];
+      const more = idem === undefined ? {} : { idem };
+      await cancel({ ...hold, ...more, event_id: "event-7" });
+      await expectRefused({ ...hold, ...more, event_id: "event-8" }, ["REPLAYED", "CANCELLED"]);
+      await cancel({ ...due, event_id: "event-9" });
+      await expectRefused({ ...due, event_id: "event-9" }, ["EXPIRED"]);
+      await expectRefused({ ...hold, ...more, event_id: "event-7" }, ["CANCELLED"]);
+    },
+  );
+
   test("of a hold past its deadline ends it as expired, at once", async () => {
     const hold = await side.dueHold();
     expect((await cancel({ ...hold, idem: "k" })).tuples).toEqual([["EXPIRED"]]);

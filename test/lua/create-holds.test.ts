@@ -102,6 +102,20 @@ describe("a hold that is granted", () => {
     expect(await side.redis.get("stock:phone")).toBe("4");
   });
 
+  test("has one line for each stock, however often its request names it", async () => {
+    const hold_id = newHold();
+    await side.redis.set("stock:case", "1");
+    const two = { sku: "phone", quantity: 2 };
+    await create({ hold_id, lines: [two, { sku: "case", quantity: 1 }, two] });
+    const [entry] = await side.entries();
+    expect(await side.redis.hget(keys.hold(hold_id), "lines")).toBe("phone@main=4 case@main=1");
+    expect(JSON.parse(entry?.payload ?? "").lines).toMatchObject([
+      { sku: "phone", quantity: 4, available: 1, held: 4, version: 1 },
+      { sku: "case", quantity: 1 },
+    ]);
+    expect(await side.stockOf("phone")).toEqual(["1", "4", "1"]);
+  });
+
   test("counts on from the last event's seq", async () => {
     await side.redis.set(keys.seq, "41");
     await create({}, {});
@@ -195,10 +209,11 @@ describe("a hold is refused, and nothing is written,", () => {
     await expectRefused({ hold_id, idem: "another" }, ["CORRUPT", keys.hold(hold_id)]);
   });
 
-  test("when one request names a stock twice and both together are more than there is", async () => {
-    await create({ lines: [...phones(3), ...phones(3)] });
-    expect(await side.redis.get("stock:phone")).toBe("5");
-  });
+  test("when lines of one stock are together more than there is", () =>
+    expectRefused({ lines: [...phones(3), ...phones(3)] }, ["SOLD_OUT", "phone", "main", 6, 5]));
+
+  test("when lines of one stock are together more than a line may ask for", () =>
+    expectRefused({ lines: [...phones(500), ...phones(501)] }, ["BAD_ARGUMENT"]));
 });
 
 describe("at its boundaries a hold", () => {

@@ -261,15 +261,19 @@ describe("a lost reply", () => {
     expect(await admin.xlen(side.keys.stream)).toBe(2);
   });
 
-  test("of a cancel is asked for again: units back once, and new to the caller", async () => {
-    const { hold_id } = await create("k");
-    const cancel = () => side.inventory.cancelHold({ hold_id, reason: "" }, callContext(LONG_MS));
-    const ending = await losingReply("cancel_holds", cancel);
-    expect(await sold()).toBe(0);
-    expect(await admin.xlen(side.keys.stream)).toBe(2);
-    expect(ending).toEqual({ status: "CANCELLED", replayed: false });
-    expect(await cancel()).toEqual({ status: "CANCELLED", replayed: true });
-  });
+  test.each([undefined, "key"])(
+    "of a cancel is asked for again: units back once, and new to the caller (key: %s)",
+    async (idempotency_key) => {
+      const { hold_id } = await create("k");
+      const cancel = () =>
+        side.inventory.cancelHold({ hold_id, reason: "", idempotency_key }, callContext(LONG_MS));
+      const ending = await losingReply("cancel_holds", cancel);
+      expect(await sold()).toBe(0);
+      expect(await admin.xlen(side.keys.stream)).toBe(2);
+      expect(ending).toEqual({ status: "CANCELLED", replayed: false });
+      expect(await cancel()).toEqual({ status: "CANCELLED", replayed: true });
+    },
+  );
 
   test("that can't be asked for again is UNKNOWN, whatever Redis says later", async () => {
     proxy.dropReplies();
