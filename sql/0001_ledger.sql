@@ -143,10 +143,12 @@ create table dead_events (
   dead_id bigint generated always as identity constraint dead_events_pk primary key,
   partition smallint not null,
   entry_id text not null,
+  seq bigint,
   fields json not null,
   error text not null,
   attempts integer not null,
   failed_at timestamptz not null default now(),
   constraint dead_events_one_for_an_entry unique (partition, entry_id)
 );
+create index dead_events_by_seq on dead_events (partition, seq);
 comment on table dead_events is 'Entries the recorder could not apply, with the reason.';

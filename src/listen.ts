@@ -1,5 +1,17 @@
 import type { Server } from "node:http";
 
+// A slow or broken client is cut off after these; a checkout on a phone is far faster.
+export const SERVER_LIMITS = {
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 65_000, // longer than the minute after which load balancers drop idle connections
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+  requireHostHeader: false, // Node's refusal would be no problem+json: app.ts refuses
+};
+/** How many connections may wait to be accepted: a sale opens with all of them at once. */
+const BACKLOG = 4_096;
+
 /**
  * Starts to listen.
  * @param variable the setting that chooses the port, for the error's sentence
@@ -17,6 +29,6 @@ export async function listen(
           : error,
       ),
     );
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: BACKLOG }, resolve);
   });
 }

@@ -6,10 +6,24 @@ import { lagEvents, lagSeconds } from "./metrics.ts";
 
 const EVERY_MS = 1_000;
 
-/** Keeps the metrics that tell how far Postgres is behind Redis. */
+/**
+ * Keeps the metrics that tell how far Postgres is behind Redis. While Postgres is away the lag grows from
+ * what it last said: that is when somebody watches it.
+ */
 export function createLagMeter({ stream, ledger }: { stream: Stream; ledger: Ledger }): Agent {
+  let last: Awaited<ReturnType<Ledger["readProgress"]>> | null = null;
+
+  async function readProgress() {
+    try {
+      last = await ledger.readProgress();
+    } catch (error) {
+      if (!last) throw error;
+    }
+    return last;
+  }
+
   async function runOnce(): Promise<number> {
-    const lag = await readLag({ ...stream, readProgress: ledger.readProgress });
+    const lag = await readLag({ ...stream, readProgress });
     lagEvents.set(lag.events);
     lagSeconds.set(lag.seconds);
     return 0;

@@ -1,4 +1,6 @@
 import type { Log } from "../src/log.ts";
+import { monotonicNow } from "../src/now.ts";
+import { agentFailures } from "./metrics.ts";
 
 /** One kind of work, a bounded batch at a time. */
 export type Agent = {
@@ -11,14 +13,17 @@ export type Agent = {
 
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 2_000;
+const REPORT_EVERY_MS = 60_000;
 
 /**
  * Runs an agent again and again until `stop`, which waits for the batch at work. A fault is waited out with a
- * growing pause; nothing is lost by it, since every agent's batch may be run again.
+ * growing pause; nothing is lost by it, since every agent's batch may be run again. A bug is thrown on.
  */
 export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
   const stopping = new AbortController();
   let failures = 0;
+  let reported = "";
+  let reported_at = 0;
 
   async function run() {
     while (!stopping.signal.aborted) {
@@ -26,14 +31,26 @@ export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
         const count = await runOnce();
         if (failures > 0) log.info({ agent: name }, "the agent works again");
         failures = 0;
+        reported = "";
         if (count === 0) await pause(idle_ms);
       } catch (err) {
+        if (isBug(err)) throw err;
         failures += 1;
-        // Once is enough for an outage, however long it lasts.
-        if (failures === 1) log.warn({ agent: name, err }, "the agent failed, trying again");
+        agentFailures.inc({ agent: name });
+        report(err);
         await pause(backoff(failures));
       }
     }
+  }
+
+  // A line for each reason, and one a minute as long as it lasts: an outage fails many times a second.
+  function report(err: unknown) {
+    const message = err instanceof Error ? err.message : String(err);
+    const now = monotonicNow();
+    if (message === reported && now - reported_at < REPORT_EVERY_MS) return;
+    reported = message;
+    reported_at = now;
+    log.warn({ agent: name, failures, err }, "the agent failed, trying again");
   }
 
   function pause(ms: number): Promise<void> {
@@ -57,6 +74,10 @@ export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
     },
   };
 }
+
+// What no wait mends. It ends the process, and whoever supervises it starts a new one.
+const isBug = (err: unknown) =>
+  err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError;
 
 // With jitter, so that workers that failed together don't come back together.
 function backoff(failures: number): number {

@@ -2,7 +2,7 @@ import "../src/node-version.ts";
 import { createServer } from "node:http";
 import { readConfig } from "../src/config.ts";
 import { createHealth } from "../src/health.ts";
-import { listen } from "../src/listen.ts";
+import { listen, SERVER_LIMITS } from "../src/listen.ts";
 import { createLog } from "../src/log.ts";
 import { createPool } from "../src/postgres/client.ts";
 import { createLedger } from "../src/postgres/ledger.ts";
@@ -27,6 +27,8 @@ import { createSweeper } from "./sweeper.ts";
 import { createTrimmer } from "./trimmer.ts";
 
 const PARTITION = 0;
+/** Far more than one sweep submits: here nobody is turned away. */
+const SWEEPER_QUEUE_MAX = 1_000;
 
 // The worker process: config → clients → agents → listen → stop.
 async function main() {
@@ -44,7 +46,7 @@ async function main() {
   await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, log);
   await scripts.load();
-  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
+  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: SWEEPER_QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
 
@@ -62,6 +64,7 @@ async function main() {
   });
   const sweeper = createSweeper({
     inventory,
+    redisNow: stream.now,
     dueHolds: (now, count) => dueHoldIds(redis, keys, now, count),
     log,
   });
@@ -85,7 +88,7 @@ async function main() {
     postgres: ledger.ping,
     migrations: () => checkMigrations(pool),
   });
-  const server = createServer((req, res) => void health(req, res));
+  const server = createServer(SERVER_LIMITS, (req, res) => void health(req, res));
   await listen(server, { port: config.WORKER_PORT, host: config.HOST, variable: "WORKER_PORT" });
   log.info({ url: `http://${config.HOST}:${config.WORKER_PORT}/metrics` }, "the worker is running");
 

@@ -63,3 +63,9 @@ export const trimmedEntries = new Counter({
   help: "Recorded stream entries cut off.",
   registers,
 });
+export const agentFailures = new Counter({
+  name: "holdfast_agent_failures_total",
+  help: "Failed runs of the worker's agents.",
+  labelNames: ["agent"] as const,
+  registers,
+});

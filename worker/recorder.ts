@@ -71,7 +71,6 @@ export function createRecorder({
 
   async function nextEntries(): Promise<LiveEntry[]> {
     if (source === "OWN_PENDING") {
-      await consumer.ensureGroup();
       const entries = await consumer.readOwnPending(BATCH_MAX);
       if (entries.length > 0) return dropDeleted(entries);
       source = "CLAIMED";
@@ -145,10 +144,10 @@ export function createRecorder({
     const seq = /^[1-9][0-9]{0,14}$/.test(fields.seq ?? "") ? Number(fields.seq) : null;
     await to.bury({ entry_id, fields, error, attempts, seq });
     const failed_at = new Date().toISOString();
-    await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
+    const copied = await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
     if (seq === applied_seq + 1) applied_seq = seq;
     recorderEvents.inc({ outcome: "DEAD" });
-    log.error({ entry_id, event_id: fields.event_id, error, attempts }, "an event is dead");
+    log.error({ entry_id, event_id: fields.event_id, error, attempts, copied }, "an event is dead");
   }
 
   function report({ applied, duplicates, external, gaps, rewound_seqs, applied_seq }: Applied) {

@@ -1,5 +1,6 @@
 import { newRequestId } from "../src/domain/ids.ts";
 import type { Log } from "../src/log.ts";
+import { monotonicNow } from "../src/now.ts";
 import type { Inventory } from "../src/redis/inventory.ts";
 import type { Agent } from "./loop.ts";
 import { sweeperHolds, sweeperLateSeconds } from "./metrics.ts";
@@ -15,33 +16,43 @@ const CALL_MS_MAX = 5_000;
  */
 export function createSweeper({
   inventory,
+  redisNow,
   dueHolds,
   log,
 }: {
   inventory: Inventory;
+  redisNow: () => Promise<number>;
   dueHolds: (now: number, count: number) => Promise<{ hold_id: string; due_at: number }[]>;
   log: Log;
 }): Agent {
   async function runOnce(): Promise<number> {
-    const now = inventory.now();
+    // Asked for, not estimated: as long as nothing is due no call corrects the estimate.
+    const now = await redisNow();
     const due = await dueHolds(now, BATCH_MAX);
-    const context = { request_id: newRequestId(), deadline: Date.now() + CALL_MS_MAX };
-    // Submitted together, they go in one call.
-    const outcomes = await Promise.all(
-      due.map(({ hold_id }) => inventory.expireHold(hold_id, context)),
+    const context = { request_id: newRequestId(), deadline: monotonicNow() + CALL_MS_MAX };
+    // Submitted together, they go in one call. One that fails must not hide what became of the others.
+    const results = await Promise.allSettled(
+      due.map(async ({ hold_id, due_at }) => {
+        const outcome = await inventory.expireHold(hold_id, context);
+        sweeperHolds.inc({ outcome });
+        if (outcome === "EXPIRED") sweeperLateSeconds.observe(Math.max(0, now - due_at) / 1000);
+        return { hold_id, outcome };
+      }),
     );
-    for (const [i, outcome] of outcomes.entries()) {
-      const { hold_id = "", due_at = now } = due[i] ?? {};
-      sweeperHolds.inc({ outcome });
-      if (outcome === "EXPIRED") sweeperLateSeconds.observe(Math.max(0, now - due_at) / 1000);
-      if (outcome === "HOLD_NOT_FOUND") {
-        log.error({ hold_id }, "a deadline without a hold: its units may be missing");
-      }
-      if (outcome === "CORRUPT") {
-        log.error({ hold_id }, "a due hold or its stock is corrupt; it is tried again in a minute");
-      }
+    const failed = results.find((result) => result.status === "rejected");
+    const done = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const idsOf = (word: string) =>
+      done.filter(({ outcome }) => outcome === word).map(({ hold_id }) => hold_id);
+    const missing = idsOf("HOLD_NOT_FOUND");
+    const corrupt = idsOf("CORRUPT");
+    if (missing.length > 0) {
+      log.error({ hold_ids: missing }, "deadlines without a hold: their units may be missing");
     }
-    return due.length;
+    if (corrupt.length > 0) {
+      log.error({ hold_ids: corrupt }, "due holds or their stocks are corrupt; trying again later");
+    }
+    if (failed) throw failed.reason;
+    return due.length - corrupt.length; // nothing but corrupt ones is a reason to pause
   }
 
   return { name: "sweeper", idle_ms: IDLE_MS, runOnce };

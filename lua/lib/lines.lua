@@ -1,5 +1,5 @@
 -- The lines of a hold, distinct by (sku, store_id). In the hold they are one text,
--- "<sku>@<store_id>=<quantity>" joined by spaces: a single field stays small, whatever their number.
+-- "<sku>@<store_id>=<quantity>" joined by spaces.
 local LINES_MAX, QUANTITY_MAX = 100, 1000
 
 -- Without a count it is not known where the next request begins: from there on all of them are bad.
@@ -16,13 +16,11 @@ local function next_lines()
     local line = { sku = next_arg(), store_id = next_arg(), quantity = whole(next_arg()) }
     line.stock_key, line.item_key = next_key(), next_key()
     good = good and line.item_key and line.quantity and line.quantity >= 1
-    if not good then
-      -- The rest is still taken, so that the next request begins where it should.
-    elseif by_stock[line.stock_key] then
+    local first = good and by_stock[line.stock_key]
+    if first then
       -- Named twice: summed, or each alone would pass the check that both together don't.
-      local first = by_stock[line.stock_key]
       first.quantity = first.quantity + line.quantity
-    else
+    elseif good then
       by_stock[line.stock_key] = line
       lines[#lines + 1] = line
     end

@@ -20,7 +20,6 @@ export type Hold = {
   ended_at?: number | undefined;
   order_id?: string | undefined;
   payment_ref?: string | undefined;
-  reason?: string | undefined;
 };
 
 /** The status at `now`: a hold is expired from its deadline on, whether or not the sweeper has been. */
@@ -42,6 +41,7 @@ export function parseLines(text: string): Line[] | null {
     const [, sku, store_id, digits] = LINE_PATTERN.exec(part) ?? [];
     const quantity = Number(digits);
     if (!sku || !store_id || quantity > QUANTITY_MAX) return null;
+    if (lines.some((line) => line.sku === sku && line.store_id === store_id)) return null;
     lines.push({ sku, store_id, quantity });
   }
   return lines;

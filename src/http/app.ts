@@ -3,6 +3,7 @@ import express, { type NextFunction, type Request, type Response } from "express
 import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
+import { monotonicNow } from "../now.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Inventory } from "../redis/inventory.ts";
 import { contextOf, type RequestContext } from "./answer.ts";
@@ -32,11 +33,10 @@ export function createApp(deps: AppDeps) {
 
   app.use((req, res, next) => {
     const request_id = requestIdOf(req);
-    const now = Date.now();
     res.locals.context = {
       request_id,
       started: performance.now(),
-      deadline: now + deps.request_budget_ms,
+      deadline: monotonicNow() + deps.request_budget_ms,
       route: "none",
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);

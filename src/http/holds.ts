@@ -11,6 +11,7 @@ import {
   USER_ID_CHARS_MAX,
 } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
+import { monotonicNow } from "../now.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Inventory } from "../redis/inventory.ts";
 import { RedisFault } from "../redis/outcome.ts";
@@ -44,13 +45,22 @@ export function createHoldRoutes({
   inventory,
   ledger,
   default_store,
+  request_budget_ms,
 }: {
   inventory: Inventory;
   ledger: Ledger;
   default_store: string;
+  request_budget_ms: number;
 }) {
+  // The caller's budget begins when its request is complete: how slowly it sends is its own affair.
+  async function readBody(req: Request, res: Response) {
+    const body = await readJson(req);
+    contextOf(res).deadline = monotonicNow() + request_budget_ms;
+    return body;
+  }
+
   async function reserve(req: Request, res: Response) {
-    const body = parse(reserveSchema, await readJson(req));
+    const body = parse(reserveSchema, await readBody(req, res));
     const idempotency_key = keyOf(idempotencyKeyHeader(req), body.idempotency_key);
     const { sku, qty, user_id, ttl_seconds, store_id = default_store } = body;
     if (store_id !== default_store) {
@@ -73,7 +83,7 @@ export function createHoldRoutes({
   }
 
   async function confirm(req: Request, res: Response) {
-    const { hold_id, payment_ref } = parse(confirmSchema, await readJson(req));
+    const { hold_id, payment_ref } = parse(confirmSchema, await readBody(req, res));
     const order = await inventory.confirmHold(
       { hold_id: knownForm(hold_id), payment_ref, idempotency_key: idempotencyKeyHeader(req) },
       contextOf(res),
@@ -89,7 +99,7 @@ export function createHoldRoutes({
   }
 
   async function cancel(req: Request, res: Response) {
-    const { hold_id, reason = "" } = parse(cancelSchema, await readJson(req));
+    const { hold_id, reason = "" } = parse(cancelSchema, await readBody(req, res));
     const ending = await inventory.cancelHold(
       { hold_id: knownForm(hold_id), reason, idempotency_key: idempotencyKeyHeader(req) },
       contextOf(res),
@@ -103,10 +113,10 @@ export function createHoldRoutes({
   async function read(req: Request, res: Response) {
     const hold_id = knownForm(String(req.params.hold_id));
     const context = contextOf(res);
-    const timeLeft = () => context.deadline - Date.now();
+    const timeLeft = () => context.deadline - monotonicNow();
     // Half of the time for each side, or a silent Redis would leave none to ask the ledger.
     const fromRedis = await inventory
-      .readHold(hold_id, { ...context, deadline: Date.now() + timeLeft() / 2 })
+      .readHold(hold_id, { ...context, deadline: monotonicNow() + timeLeft() / 2 })
       .catch((error: unknown) => {
         if (error instanceof RedisFault) return error;
         throw error;

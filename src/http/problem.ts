@@ -1,8 +1,8 @@
 import type { Response } from "express";
 import { Rejection, type RejectionCode } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
-import { CorruptKey } from "../redis/inventory.ts";
-import { Overloaded, RedisFault } from "../redis/outcome.ts";
+import { monotonicNow } from "../now.ts";
+import { CorruptKey, Overloaded, RedisFault } from "../redis/outcome.ts";
 import { answer, contextOf } from "./answer.ts";
 
 export type ProblemCode =
@@ -149,23 +149,31 @@ export function sendProblem(res: Response, error: unknown, log: Log): void {
   const problem = problemOf(error);
   const { request_id } = contextOf(res);
   const { status } = PROBLEMS[problem.code];
-  if (problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK") {
-    log.error({ err: error, request_id, code: problem.code }, "request failed");
-  } else if (status >= 500 && isNews(problem.code)) {
-    log.warn({ err: error, request_id, code: problem.code }, "requests can't be served");
+  if (status >= 500 && isNews(problem.code, error)) {
+    const ours = problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK";
+    const line = { err: error, request_id, code: problem.code };
+    if (ours) log.error(line, "request failed");
+    else log.warn(line, "requests can't be served");
   }
   if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
   answer(res, status, problemBody(problem, request_id), "application/problem+json");
 }
 
-const WARN_EVERY_MS = 1_000;
-const warned = new Map<ProblemCode, number>();
+const LINES_A_SECOND_MAX = 100;
+const LINES_ALIKE_MAX = 10;
+let second = 0;
+let lines: string[] = [];
 
-// In an outage every request fails alike, thousands a second; the metrics count them all.
-function isNews(code: ProblemCode): boolean {
-  const now = Date.now();
-  if (now - (warned.get(code) ?? 0) < WARN_EVERY_MS) return false;
-  warned.set(code, now);
+// In an outage every request fails alike, thousands a second: a few lines a second for each thing that is
+// wrong, and the metrics count them all.
+function isNews(code: ProblemCode, error: unknown): boolean {
+  const now = Math.floor(monotonicNow() / 1000);
+  if (now !== second) lines = [];
+  second = now;
+  if (lines.length >= LINES_A_SECOND_MAX) return false;
+  const line = `${code} ${error instanceof Error ? error.message : ""}`;
+  if (lines.filter((other) => other === line).length >= LINES_ALIKE_MAX) return false;
+  lines.push(line);
   return true;
 }
 
@@ -183,7 +191,7 @@ function problemOf(error: unknown): Problem {
           "OUTCOME_UNKNOWN",
           "It is not known whether this was carried out. Ask again with the same key.",
         )
-      : unavailable("STORE_UNAVAILABLE", "The store can't be reached. Nothing was done.");
+      : unavailable("STORE_UNAVAILABLE", "The store did not answer in time. Nothing was done.");
   }
   if (error instanceof Overloaded) {
     return unavailable("OVERLOADED", "Too many requests are waiting. Nothing was done.");

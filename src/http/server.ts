@@ -7,23 +7,15 @@ import {
 } from "node:http";
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
+import { SERVER_LIMITS } from "../listen.ts";
 import { PROBLEMS, type ProblemCode, problemBody } from "./problem.ts";
 
-// A slow or broken client is cut off after these; a checkout on a phone is far faster.
-const LIMITS = {
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 65_000, // longer than the minute after which load balancers drop idle connections
-  connectionsCheckingInterval: 1_000,
-  maxHeaderSize: 16 * 1024,
-  requireHostHeader: false, // Node's refusal would be no problem+json: app.ts refuses
-};
 const CONNECTIONS_MAX = 20_000;
 const DRAIN_MS_MAX = 10_000;
 const DRAIN_CHECK_MS = 50;
 
 export function createHttpServer(app: RequestListener): Server {
-  const server = createServer(LIMITS, app);
+  const server = createServer(SERVER_LIMITS, app);
   server.maxConnections = CONNECTIONS_MAX;
   // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
   const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
@@ -32,6 +24,7 @@ export function createHttpServer(app: RequestListener): Server {
     unanswered.set(req.socket, open.add(req));
     res.once("close", () => open.delete(req));
   });
+  server.on("checkExpectation", app); // as any other request; Node would answer a bare 417
   server.on("clientError", (error, socket) => {
     const waiting = [...(unanswered.get(socket) ?? [])];
     if (waiting.some((req) => req.complete)) socket.destroy();

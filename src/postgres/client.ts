@@ -59,8 +59,9 @@ export async function connect(
 }
 
 const REFUSED_CLASSES = ["21", "22", "23", "42"];
-// Class 42 too, but no event's fault: rights, tables or columns are missing, and for all events alike.
-const NOT_READY_STATES = ["42501", "42P01", "42703"];
+// Class 42 too, but no event's fault: rights, tables, columns, functions, types or prepared statements are
+// missing or in the way, and for all events alike.
+const NOT_READY_STATES = ["42501", "42P01", "42703", "42883", "42704", "42P05"];
 
 /** Whether Postgres refused the data itself. Anything else is an outage that passes. */
 export function isRefusal(error: unknown): error is pg.DatabaseError {

@@ -10,7 +10,7 @@ export function createLedger(pool: Pool) {
     const { rows } = await pool.query<HoldRow>({
       name: "read_hold",
       text: `select hold_id, status, user_id, created_at, expires_at, ended_at, order_id, payment_ref,
-               reason, version,
+               version,
                (select json_agg(json_build_object('sku', sku, 'store_id', store_id, 'quantity', quantity)
                   order by sku, store_id)
                 from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
@@ -59,7 +59,6 @@ type HoldRow = {
   ended_at: Date | null;
   order_id: string | null;
   payment_ref: string | null;
-  reason: string | null;
   version: number;
   lines: Hold["lines"];
 };
@@ -76,6 +75,5 @@ function holdOf(row: HoldRow): Hold {
     ended_at: row.ended_at?.getTime(),
     order_id: row.order_id ?? undefined,
     payment_ref: row.payment_ref ?? undefined,
-    reason: row.reason ?? undefined,
   };
 }

@@ -1,6 +1,7 @@
 import { type BatchPlan, planBatch } from "../domain/batch-plan.ts";
 import { laterEntry } from "../domain/entry-id.ts";
 import type { InventoryEvent } from "../domain/event.ts";
+import { within } from "../within.ts";
 import type { Connection } from "./client.ts";
 import { connect } from "./client.ts";
 import {
@@ -15,6 +16,7 @@ import {
 const RECORDER_LOCK = 4_063_252;
 /** A recorder that hangs loses its session after this, and another takes over. One at work stays in touch. */
 const SILENCE_MS_MAX = 8_000;
+const CLOSE_MS_MAX = 2_000;
 
 /** What one batch did, for logs and metrics. */
 export type Applied = Pick<BatchPlan, "gaps" | "applied_seq"> & {
@@ -84,12 +86,13 @@ export async function openRecording(databaseUrl: string, partition: number) {
   }): Promise<void> {
     return inTransaction(client, async () => {
       const progress = await lockProgress(client, partition);
+      const fields = JSON.stringify(dead.fields);
       await client.query(
-        `insert into dead_events (partition, entry_id, fields, error, attempts)
-         values ($1, $2, $3, $4, $5)
+        `insert into dead_events (partition, entry_id, seq, fields, error, attempts)
+         values ($1, $2, $3, $4, $5, $6)
          on conflict (partition, entry_id) do update
          set attempts = dead_events.attempts + excluded.attempts, error = excluded.error, failed_at = now()`,
-        [partition, dead.entry_id, JSON.stringify(dead.fields), dead.error, dead.attempts],
+        [partition, dead.entry_id, dead.seq, fields, dead.error, dead.attempts],
       );
       // Only the next one in order: a dead entry must not hide a gap before it.
       const next_seq = progress.applied_seq + 1;
@@ -110,7 +113,8 @@ export async function openRecording(databaseUrl: string, partition: number) {
     apply,
     bury,
     stayInTouch,
-    close: () => client.end(),
+    /** Waits no longer than it must: the other side of a dead connection never says goodbye. */
+    close: () => within(CLOSE_MS_MAX, client.end()),
   };
 }
 
@@ -171,9 +175,9 @@ async function insertGaps(client: Connection, partition: number, { gaps }: Batch
 async function closeGaps(client: Connection, partition: number, late_seqs: number[]) {
   if (late_seqs.length === 0) return [];
   const { rows } = await client.query<{ seq: number }>(
-    `select seq from unnest($2::bigint[]) as seq
-     where not exists (select from seq_gaps where partition = $1 and still_missing @> seq)
-       and not exists (select from dead_events where partition = $1 and fields ->> 'seq' = seq::text)`,
+    `select seq from unnest($2::bigint[]) as late (seq)
+     where not exists (select from seq_gaps where partition = $1 and still_missing @> late.seq)
+       and not exists (select from dead_events where partition = $1 and dead_events.seq = late.seq)`,
     [partition, late_seqs],
   );
   await client.query(

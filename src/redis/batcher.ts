@@ -1,4 +1,5 @@
 import { queueLength, redisBatchSize, redisCallSeconds, redisOutcomes } from "../metrics.ts";
+import { monotonicNow } from "../now.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
 import { failedOutcome, Overloaded, RedisFault } from "./outcome.ts";
@@ -104,14 +105,14 @@ export function createBatcher(deps: {
 
   async function run(script: ScriptName, batch: Waiting[]) {
     in_flight.add(batch);
-    const sent = Date.now();
+    const sent = monotonicNow();
     const stopTimer = redisCallSeconds.startTimer({ script });
     redisBatchSize.observe({ script }, batch.length);
     try {
       const { keys, args } = joinRequests(script, batch);
       const reply = await deps.call(script, keys, args);
       const { redis_now, tuples } = parseReply(reply, batch.length);
-      deps.clock.learn(redis_now, sent, Date.now());
+      deps.clock.learn(redis_now, sent, monotonicNow());
       redisOutcomes.inc({ outcome: "EXECUTED" });
       for (const [i, waiting] of batch.entries()) settle(waiting, tuples[i]);
     } catch (error) {
@@ -149,7 +150,8 @@ export function createBatcher(deps: {
     for (const waiting of batch) {
       waiting.maybe_executed ||= outcome === "UNKNOWN";
       if (waiting.settled) continue;
-      if (waiting.maybe_executed && Date.now() + RETRY_MS < waiting.deadline) again.push(waiting);
+      if (waiting.maybe_executed && monotonicNow() + RETRY_MS < waiting.deadline)
+        again.push(waiting);
       else fail(waiting, "Redis could not be asked.", error);
     }
     if (again.length > 0) setTimeout(() => enqueue(script, again), RETRY_MS);
@@ -162,7 +164,7 @@ export function createBatcher(deps: {
 
   // Answers in time whoever still waits at its deadline, in a queue or in flight.
   function failOverdue() {
-    const now = Date.now();
+    const now = monotonicNow();
     for (const queue of queues.values()) {
       for (const waiting of queue) {
         if (!waiting.settled && waiting.deadline <= now)

@@ -1,10 +1,12 @@
+import { monotonicNow } from "../now.ts";
+
 /**
  * Redis's clock as seen from here, so that a deadline can be named in its time. It learns from calls that
  * are made anyway: a reply that says `redis_now`, asked at `sent` and received at `received`, proves that
  * the offset lies between redis_now − received and redis_now − sent. The estimate moves only when it falls
  * outside, so a slow reply (a wide interval) teaches nothing wrong, and a jump of either clock is followed.
  */
-export function createClock(localNow: () => number = Date.now) {
+export function createClock(localNow: () => number = monotonicNow) {
   let offset = 0;
 
   function learn(redis_now: number, sent: number, received: number) {

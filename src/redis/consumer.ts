@@ -16,18 +16,25 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
     try {
       await redis.xgroup("CREATE", keys.stream, GROUP, "0", "MKSTREAM");
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith("BUSYGROUP "))) throw error;
+      if (!isReply(error, "BUSYGROUP")) throw error;
     }
   }
 
   /** Entries that were delivered to this consumer and never acknowledged, oldest first. */
   async function readOwnPending(count: number): Promise<Entry[]> {
-    return entriesOfRead(
-      await redis.call(
-        "XREADGROUP",
-        ...["GROUP", GROUP, name, "COUNT", count, "STREAMS", keys.stream, "0"],
-      ),
-    );
+    try {
+      return entriesOfRead(
+        await redis.call(
+          "XREADGROUP",
+          ...["GROUP", GROUP, name, "COUNT", count, "STREAMS", keys.stream, "0"],
+        ),
+      );
+    } catch (error) {
+      if (!isReply(error, "NOGROUP")) throw error;
+      // Not before it is missed: a full Redis refuses to make it, also when it is there already.
+      await ensureGroup();
+      return [];
+    }
   }
 
   /** Entries nobody has got yet. Waits up to `block_ms` for the first one. */
@@ -59,16 +66,24 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
 
   /**
    * Moves an entry to the dead letters. Not in a MULTI, which would acknowledge the entry though the append
-   * failed; so one that is interrupted in between may be appended again, under the same `entry_id`.
+   * failed; so one that is interrupted in between may be appended again, under the same `entry_id`. A full
+   * Redis gets no copy, or this entry would keep it from draining: false, and `dead_events` alone has it.
    */
-  async function bury(entry: Entry, about: Record<string, string>): Promise<void> {
+  async function bury(entry: Entry, about: Record<string, string>): Promise<boolean> {
     const fields = Object.entries({ ...entry.fields, entry_id: entry.id, ...about }).flat();
-    await redis.xadd(keys.dead, "*", ...fields);
+    const copied = await redis.xadd(keys.dead, "*", ...fields).catch((error: unknown) => {
+      if (isReply(error, "OOM")) return null;
+      throw error;
+    });
     await ack([entry.id]);
+    return copied !== null;
   }
 
   return { ensureGroup, readOwnPending, readNew, claim, ack, bury };
 }
+
+const isReply = (error: unknown, prefix: string) =>
+  error instanceof Error && error.message.startsWith(`${prefix} `);
 
 // One stream was asked for, so one is in the reply, or none at all when the wait was in vain.
 function entriesOfRead(reply: unknown): Entry[] {

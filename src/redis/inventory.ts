@@ -7,21 +7,13 @@ import type { Clock } from "./clock.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { parseHold, parseHoldLines } from "./hold-hash.ts";
 import type { Keys } from "./keys.ts";
+import { CorruptKey, RedisFault } from "./outcome.ts";
 import type { ScriptName } from "./scripts.ts";
 
 /** What every call carries: who asked, and until when (local ms) somebody waits for the answer. */
 export type CallContext = { request_id: string; deadline: number };
 
-/** A Redis key holds something else than it should. Nothing was changed; somebody must look at it. */
-export class CorruptKey extends Error {
-  override name = "CorruptKey";
-  readonly key: string;
-
-  constructor(key: string) {
-    super(`The Redis key ${key} holds something else than it should.`);
-    this.key = key;
-  }
-}
+const STALE_LINES_TRIES_MAX = 100;
 
 export type Inventory = ReturnType<typeof createInventory>;
 
@@ -204,7 +196,7 @@ export function createInventory({
   }
 
   // The keys of a hold's stocks are known by its lines, so these are read first. The script refuses when
-  // they are not the hold's lines any more; then they are read again, until the deadline ends it.
+  // they are not the hold's lines any more; then they are read again. Nobody changes them a hundred times.
   async function endHold(
     script: ScriptName,
     hold_id: string,
@@ -213,7 +205,7 @@ export function createInventory({
     context: CallContext,
   ): Promise<Tuple> {
     const event_id = newEventId();
-    for (;;) {
+    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
       const lines = await readLines(hold_id, context);
       const tuple = await submit(script, context, {
         keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(stockKeysOf)],
@@ -228,13 +220,17 @@ export function createInventory({
       });
       if (tuple[0] !== "STALE_LINES") return tuple;
     }
+    return ["CORRUPT", keys.hold(hold_id)];
   }
 
   // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
   async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
-    const tuple = await submit("read_holds", context, {
-      keys: [keys.hold(hold_id)],
-      args: [],
+    const request = { keys: [keys.hold(hold_id)], args: [] };
+    const tuple = await submit("read_holds", context, request).catch((error: unknown) => {
+      // Whatever became of the reading, nothing was done.
+      throw error instanceof RedisFault
+        ? new RedisFault("NOT_EXECUTED", error.message, error)
+        : error;
     });
     return parseHoldLines(tuple) ?? [];
   }
@@ -245,7 +241,7 @@ export function createInventory({
     request: ScriptRequest,
   ): Promise<Tuple> {
     const tuple = await batcher.submit(script, request, context.deadline);
-    countHoldOutcome(script, tuple[0]);
+    if (script !== "read_holds") countHoldOutcome(script, tuple[0]);
     return tuple;
   }
 

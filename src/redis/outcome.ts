@@ -20,6 +20,17 @@ export class Overloaded extends Error {
   override name = "Overloaded";
 }
 
+/** A Redis key holds something else than it should. Nothing was changed; somebody must look at it. */
+export class CorruptKey extends Error {
+  override name = "CorruptKey";
+  readonly key: string;
+
+  constructor(key: string) {
+    super(`The Redis key ${key} holds something else than it should.`);
+    this.key = key;
+  }
+}
+
 // Only prefixes: an error text may contain anything further on, input included. Redis checks all of these
 // before a script's first line, because our scripts declare themselves with #!lua.
 const NOT_EXECUTED_PREFIXES = [

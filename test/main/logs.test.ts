@@ -85,7 +85,7 @@ async function provokeEverything() {
   await redis.call("XADD", "inventory.events", "*", "payload", `{"user_id":"${user_id}"}`); // dead
 
   server.kill("SIGSTOP");
-  await note(call("confirm", { hold_id: sold, payment_ref })); // 504
+  await note(call("reserve", wish("good"))); // 504
   server.kill("SIGCONT");
   await server.stop();
   await note(call("reserve", wish("good"))); // 503 or 504

@@ -80,7 +80,7 @@ describe("readHold", () => {
 
   test.each([
     ["HOLD_CONFIRMED", "CONFIRMED", { order_id: "O-1", payment_ref: "pay" }],
-    ["HOLD_CANCELLED", "CANCELLED", { reason: "mind changed" }],
+    ["HOLD_CANCELLED", "CANCELLED", {}],
     ["HOLD_EXPIRED", "EXPIRED", {}],
   ] as const)("gives a hold as a %s left it", async (type, status, more) => {
     const event = created(1);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { Redis } from "ioredis";
 import { until } from "../../scripts/until.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
-import { CorruptKey } from "../../src/redis/inventory.ts";
+import { CorruptKey } from "../../src/redis/outcome.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
 import { freshRedis } from "../setup/stack.ts";
 

@@ -1,4 +1,5 @@
 import { createLog } from "../../src/log.ts";
+import { monotonicNow } from "../../src/now.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
 import { createRedis, untilReady } from "../../src/redis/client.ts";
 import { createClock } from "../../src/redis/clock.ts";
@@ -29,5 +30,5 @@ export async function openDecidingSide(redisUrl: string, { queue_max = 4_096 } =
 /** What every call carries; `ms` from now is its deadline. */
 export const callContext = (ms = 5_000) => ({
   request_id: "test-request",
-  deadline: Date.now() + ms,
+  deadline: monotonicNow() + ms,
 });
