@@ -24,7 +24,8 @@ export function createHttpServer(app: RequestListener): Server {
     unanswered.set(req.socket, open.add(req));
     res.once("close", () => open.delete(req));
   });
-  server.on("checkExpectation", app); // as any other request; Node would answer a bare 417
+  // An unknown Expect is a request like any other; Node would answer a bare 417.
+  server.on("checkExpectation", (req, res) => server.emit("request", req, res));
   server.on("clientError", (error, socket) => {
     const waiting = [...(unanswered.get(socket) ?? [])];
     if (waiting.some((req) => req.complete)) socket.destroy();
