@@ -1,18 +1,18 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { UpConfig } from "../src/config.ts";
 import { describeStack } from "./banner.ts";
 import { startChild } from "./child.ts";
 import { readEnvFile } from "./env-file.ts";
 import { ensureRedisServer } from "./install-redis.ts";
 import { say } from "./say.ts";
+import type { StackConfig } from "./stack-config.ts";
 import { describeRunning, REPO_DIR, runningParts, stackFiles } from "./stack-files.ts";
 import { until } from "./until.ts";
 
 const READY_MS_MAX = 5 * 60_000;
 
 /** Starts the stack in a process of its own, and returns when it is ready. Throws what it said if not. */
-export async function runInBackground(config: UpConfig): Promise<void> {
+export async function runInBackground(config: StackConfig): Promise<void> {
   const files = stackFiles(config);
   const running = await runningParts(files);
   if (running.length > 0) {

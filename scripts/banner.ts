@@ -1,10 +1,9 @@
-import type { UpConfig } from "../src/config.ts";
 import { DEMO_SKU } from "./seed.ts";
-import { stackUrls } from "./stack.ts";
+import { type StackConfig, stackUrls } from "./stack-config.ts";
 import type { StackFiles } from "./stack-files.ts";
 
 /** What a person needs once everything is ready: where it is, and lines that work as they stand. */
-export function describeStack(config: UpConfig, files: StackFiles, toStop: string): string {
+export function describeStack(config: StackConfig, files: StackFiles, toStop: string): string {
   const { API_URL, WORKER_URL } = stackUrls(config);
   // A URL that was given to us may hold a password, which belongs into no log.
   const redis = config.REDIS_URL === undefined ? stackUrls(config).REDIS_URL : '"$REDIS_URL"';

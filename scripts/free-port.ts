@@ -16,8 +16,8 @@ export async function freePort(): Promise<number> {
   throw new Error(`No free port found between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
-/** Whether a server could listen on this port of 127.0.0.1 now. */
-export function portIsFree(port: number): Promise<boolean> {
+/** Whether a server could listen on this port of `host` now. Throws if `host` is not this machine. */
+export function portIsFree(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -25,6 +25,6 @@ export function portIsFree(port: number): Promise<boolean> {
       if (error.code === "EADDRINUSE" || error.code === "EACCES") resolve(false);
       else reject(error);
     });
-    server.listen({ host: "127.0.0.1", port }, () => server.close(() => resolve(true)));
+    server.listen({ host, port }, () => server.close(() => resolve(true)));
   });
 }

@@ -1,8 +1,8 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, realpath } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type Child, startChild } from "./child.ts";
-import { isRunning } from "./pids.ts";
+import { isRunning, workingDirOf } from "./pids.ts";
 import { until } from "./until.ts";
 
 export type LocalRedis = Pick<Child, "pid" | "exited" | "kill" | "lastLines"> & {
@@ -11,7 +11,7 @@ export type LocalRedis = Pick<Child, "pid" | "exited" | "kill" | "lastLines"> & 
   stop(): Promise<void>;
 };
 
-// A unit is sold once its event is on disk: see "Group commit" in docs/architecture.md.
+// Redis replies only after the write is synced to its file: a unit that was promised survives a power cut.
 const SETTINGS = [
   ["--bind", "127.0.0.1"],
   ["--appendonly", "yes"],
@@ -69,9 +69,11 @@ export async function startRedis(options: {
 // Redis does not lock its directory, and two servers appending to one file ruin it.
 async function refuseSecondServer(dir: string, pidFile: string): Promise<void> {
   const pid = Number(await readFile(pidFile, "utf8").catch(() => ""));
-  if (pid > 0 && (await isRunning(pid, "redis-server"))) {
-    throw new Error(`A Redis of an earlier run (pid ${pid}) still uses ${dir}`);
-  }
+  if (!(pid > 0) || !(await isRunning(pid, "redis-server"))) return;
+  // The pid may be another Redis by now. Each works in its data; where that is not told, better refuse.
+  const home = await workingDirOf(pid);
+  if (home !== undefined && home !== (await realpath(dir))) return;
+  throw new Error(`A Redis of an earlier run (pid ${pid}) still uses ${dir}`);
 }
 
 // Somebody else's Redis on the same port would answer PING as well, hence the look at its pid.

@@ -1,22 +1,23 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { UpConfig } from "../src/config.ts";
-import { type EnvValues, formatEnv, readEnvFile, writeEnvFile } from "./env-file.ts";
-import { isRunning } from "./pids.ts";
+import { type EnvValues, readEnvFile, writeEnvFile } from "./env-file.ts";
+import { startOf } from "./pids.ts";
 
 export const REPO_DIR = dirname(import.meta.dirname);
 
 export type StackFiles = ReturnType<typeof stackFiles>;
 export type PartName = "redis" | "postgres" | "worker" | "api";
-type RunningPart = (typeof PARTS)[number] & { pid: number };
+/** Which run of `up` the data belong to: its pid, and when it started, as the pid comes again. */
+export type Claim = { UP_PID: string; UP_STARTED: string };
+type RunningPart = (typeof PARTS)[number] & { pid: number; started: string };
 
-// In the order in which they are stopped; `mark` tells the process by its command line.
+// In the order in which they are stopped.
 const PARTS = [
-  { name: "up", mark: "scripts/up.ts", signal: "SIGTERM" },
-  { name: "api", mark: "src/main.ts", signal: "SIGTERM" },
-  { name: "worker", mark: "worker/main.ts", signal: "SIGTERM" },
-  { name: "postgres", mark: "postgres", signal: "SIGINT" },
-  { name: "redis", mark: "redis-server", signal: "SIGTERM" },
+  { name: "up", signal: "SIGTERM" },
+  { name: "api", signal: "SIGTERM" },
+  { name: "worker", signal: "SIGTERM" },
+  { name: "postgres", signal: "SIGINT" },
+  { name: "redis", signal: "SIGTERM" },
 ] as const;
 
 /** The files below HOLDFAST_DATA. A relative one counts from the root of the repository. */
@@ -36,43 +37,49 @@ export function stackFiles(config: Pick<UpConfig, "HOLDFAST_DATA">) {
   };
 }
 
-/** What runs on these data now, each checked by its command line. */
-export async function runningParts(files: StackFiles): Promise<RunningPart[]> {
+/**
+ * What runs on these data now, each told from a later process with its pid by when it started. With a
+ * `claim` only what runs by it, and nothing of a stack that was started since.
+ */
+export async function runningParts(files: StackFiles, claim?: Claim): Promise<RunningPart[]> {
   const pids = readEnvFile(files.pids);
+  if (claim !== undefined && !isSameClaim(claim, claimIn(pids))) return [];
   const running: RunningPart[] = [];
   for (const part of PARTS) {
     const pid = Number(pids[pidKey(part.name)]);
-    if (pid > 0 && (await isRunning(pid, part.mark))) running.push({ ...part, pid });
+    const started = pids[startedKey(part.name)];
+    if (!(pid > 0) || started === undefined || (await startOf(pid)) !== started) continue;
+    running.push({ ...part, pid, started });
   }
   return running;
 }
 
-/** Makes these data ours. Two stacks on the same data would ruin them, so only one can succeed. */
-export async function claimData(files: StackFiles): Promise<void> {
-  mkdirSync(files.logs, { recursive: true });
-  const running = await runningParts(files);
-  if (running.length > 0) throw new Error(describeRunning(running, files));
-  releaseData(files);
-  writeFileSync(files.pids, formatEnv({ [pidKey("up")]: process.pid }), { flag: "wx" });
+/** The claim that the lines of `pids` begin with, undefined if there are none. */
+export function claimIn(pids: Record<string, string>): Claim | undefined {
+  const { UP_PID, UP_STARTED } = pids;
+  return UP_PID && UP_STARTED ? { UP_PID, UP_STARTED } : undefined;
 }
 
-/** Forgets what ran on these data. */
-export function releaseData(files: StackFiles): void {
-  rmSync(files.env, { force: true });
-  rmSync(files.pids, { force: true });
+/** Whether both are by the same run of `up`, or neither by any. */
+export function isSameClaim(one: Claim | undefined, other: Claim | undefined): boolean {
+  return one?.UP_PID === other?.UP_PID && one?.UP_STARTED === other?.UP_STARTED;
 }
 
 /** Keeps `pids`, and from `announce` on also `env`, as the processes come and go. */
-export function createRegister(files: StackFiles, urls: EnvValues) {
-  const pids: EnvValues = { [pidKey("up")]: process.pid };
+export function createRegister(files: StackFiles, urls: EnvValues, claim: Claim) {
+  const pids: EnvValues = { UP_PID: claim.UP_PID };
+  const starts: EnvValues = { UP_STARTED: claim.UP_STARTED };
   let ready = false;
   function write() {
-    writeEnvFile(files.pids, pids);
+    writeEnvFile(files.pids, { ...pids, ...starts });
     if (ready) writeEnvFile(files.env, { ...urls, ...pids });
   }
   return {
-    note(name: PartName, pid: number): void {
+    async note(name: PartName, pid: number): Promise<void> {
+      const started = await startOf(pid);
       pids[pidKey(name)] = pid;
+      // Without a start it is gone already, and soon noted anew.
+      starts[startedKey(name)] = started ?? "";
       write();
     },
     announce(): void {
@@ -96,4 +103,8 @@ export function describeRunning(running: RunningPart[], files: StackFiles): stri
 
 function pidKey(name: PartName | "up"): string {
   return `${name.toUpperCase()}_PID`;
+}
+
+function startedKey(name: PartName | "up"): string {
+  return `${name.toUpperCase()}_STARTED`;
 }

@@ -21,7 +21,7 @@ const DEATHS_WITHIN_MS = 30_000;
  */
 export function createSupervisor(deps: {
   say: (line: string) => void;
-  onStarted: (name: PartName, pid: number) => void;
+  onStarted: (name: PartName, pid: number) => void | Promise<void>;
 }) {
   const parts: Part[] = [];
   const failure = Promise.withResolvers<never>();
@@ -79,7 +79,7 @@ export function createSupervisor(deps: {
   async function begin(name: PartName, start: Part["start"]): Promise<Running> {
     const running = await start();
     try {
-      deps.onStarted(name, running.pid);
+      await deps.onStarted(name, running.pid);
     } catch (error) {
       // The process runs, so this must not count as its death.
       failure.reject(error);

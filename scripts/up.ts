@@ -1,11 +1,12 @@
 import "../src/node-version.ts";
-import { readUpConfig, type UpConfig } from "../src/config.ts";
 import { runInBackground } from "./background.ts";
 import { describeStack } from "./banner.ts";
+import { claimData, releaseData } from "./claim.ts";
 import { refuseTakenPorts } from "./ports.ts";
 import { reportAndExit, say } from "./say.ts";
-import { bringUp, stackUrls } from "./stack.ts";
-import { claimData, createRegister, releaseData, stackFiles } from "./stack-files.ts";
+import { bringUp } from "./stack.ts";
+import { readStackConfig, type StackConfig, stackUrls } from "./stack-config.ts";
+import { type Claim, createRegister, stackFiles } from "./stack-files.ts";
 import { onStopSignal } from "./stop-signal.ts";
 import { createSupervisor } from "./supervise.ts";
 
@@ -16,11 +17,14 @@ Starts Redis, Postgres, the API and the worker, and stops them in order on Ctrl-
 `;
 
 // Data → ports → servers and processes → ready → wait → stop.
-async function up(config: UpConfig, logTo: "TERMINAL" | "FILES"): Promise<void> {
+async function up(config: StackConfig, logTo: "TERMINAL" | "FILES"): Promise<void> {
   const files = stackFiles(config);
-  const stopSignal = onStopSignal(() => releaseData(files));
-  await claimData(files);
-  const register = createRegister(files, stackUrls(config));
+  let claim: Claim | undefined;
+  const stopSignal = onStopSignal(() => {
+    if (claim !== undefined) releaseData(files, claim);
+  });
+  claim = await claimData(files);
+  const register = createRegister(files, stackUrls(config), claim);
   const supervisor = createSupervisor({ say, onStarted: register.note });
 
   async function runUntilFailure(): Promise<never> {
@@ -36,20 +40,22 @@ async function up(config: UpConfig, logTo: "TERMINAL" | "FILES"): Promise<void> 
     say("stopping (once more to kill everything at once) ...");
   } finally {
     await supervisor.stop();
-    releaseData(files);
+    releaseData(files, claim);
   }
   say("stopped");
 }
 
 async function main(args: string[]): Promise<void> {
+  // biome-ignore lint/style/noProcessEnv: stack-config.ts reads it
+  const config = () => readStackConfig(process.env);
   switch (args.join(" ")) {
     case "":
-      return up(readUpConfig(), "TERMINAL");
+      return up(config(), "TERMINAL");
     case "--detach":
-      return runInBackground(readUpConfig());
+      return runInBackground(config());
     // What --detach starts. Nobody types this.
     case "--background":
-      return up(readUpConfig(), "FILES");
+      return up(config(), "FILES");
     default:
       process.stderr.write(USAGE);
       return process.exit(args.join(" ") === "--help" ? 0 : 2);

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
@@ -56,6 +56,15 @@ test("our Redis has each write on disk before it answers, evicts nothing and lis
 
 test("a second Redis on the same data is refused and names the first", async () => {
   await expect(startRedis({ dir, port: await freePort() })).rejects.toThrow(`pid ${server.pid}`);
+});
+
+test("another Redis that has the pid of an earlier run by now keeps nobody from starting", async () => {
+  const other = join(place.dir, "reused");
+  await mkdir(other);
+  await writeFile(join(other, "redis.pid"), `${server.pid}\n`);
+  const second = await startRedis({ dir: other, port: await freePort() });
+  expect(second.pid).not.toBe(server.pid);
+  await second.stop();
 });
 
 test("a Redis that cannot start says why, with the end of its log", async () => {

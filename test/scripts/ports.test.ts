@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { expect, test } from "@jest/globals";
 import { freePort, portIsFree } from "../../scripts/free-port.ts";
 import { refuseTakenPorts } from "../../scripts/ports.ts";
-import { readUpConfig } from "../../src/config.ts";
+import { readStackConfig } from "../../scripts/stack-config.ts";
 
 async function configWithFreePorts() {
   const [PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT] = await Promise.all([
@@ -11,7 +11,7 @@ async function configWithFreePorts() {
     freePort(),
     freePort(),
   ]);
-  return { ...readUpConfig({}), PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT };
+  return { ...readStackConfig({}), PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT };
 }
 
 async function occupy(port: number, work: () => Promise<void>): Promise<void> {
@@ -50,6 +50,27 @@ test("a port that we do not need may be taken", async () => {
   await occupy(config.REDIS_PORT, () =>
     refuseTakenPorts({ ...config, REDIS_URL: "redis://127.0.0.1:1" }),
   );
+});
+
+test("the API's and the worker's ports are looked for on HOST, the servers' on loopback", async () => {
+  const config = await configWithFreePorts();
+  await occupy(config.PORT, async () => {
+    await refuseTakenPorts({ ...config, HOST: "127.0.0.2" });
+    await expect(refuseTakenPorts({ ...config, HOST: "0.0.0.0" })).rejects.toThrow(
+      `PORT: ${config.PORT} is taken`,
+    );
+  });
+  await occupy(config.REDIS_PORT, () =>
+    expect(refuseTakenPorts({ ...config, HOST: "127.0.0.2" })).rejects.toThrow(
+      `REDIS_PORT: ${config.REDIS_PORT} is taken`,
+    ),
+  );
+});
+
+test("a HOST that is not this machine is blamed by name", async () => {
+  const config = await configWithFreePorts();
+  // From the block that RFC 5737 keeps for documents: no machine has it.
+  await expect(refuseTakenPorts({ ...config, HOST: "192.0.2.1" })).rejects.toThrow(/^HOST: /);
 });
 
 test("one port for two things is refused", async () => {

@@ -21,7 +21,7 @@ function supervise() {
   const started: [string, number][] = [];
   const supervisor = createSupervisor({
     say: (line) => said.push(line),
-    onStarted: (name, pid) => started.push([name, pid]),
+    onStarted: (name, pid) => void started.push([name, pid]),
   });
   return { supervisor, said, started };
 }
