@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import type { Connection, Pool } from "./client.ts";
-import { connect } from "./client.ts";
+import { type Connection, connect, type Pool } from "./client.ts";
 
 const SQL_DIR = new URL("../../sql/", import.meta.url);
 /** Any number that nothing else in this database locks. */

@@ -2,8 +2,7 @@ import { type BatchPlan, planBatch } from "../domain/batch-plan.ts";
 import { laterEntry } from "../domain/entry-id.ts";
 import type { InventoryEvent } from "../domain/event.ts";
 import { within } from "../within.ts";
-import type { Connection } from "./client.ts";
-import { connect } from "./client.ts";
+import { type Connection, connect } from "./client.ts";
 import {
   insertMovements,
   insertProcessed,
@@ -37,7 +36,7 @@ export async function openRecording(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl, { silence_ms: SILENCE_MS_MAX });
   let applied_seq: number | null = null;
   try {
-    if (await tryLock(client, partition)) applied_seq = await readAppliedSeq(client, partition);
+    if (await tryLock(client, partition)) ({ applied_seq } = await lockProgress(client, partition));
   } finally {
     if (applied_seq === null) await client.end();
   }
@@ -124,14 +123,6 @@ async function tryLock(client: Connection, partition: number): Promise<boolean> 
     [RECORDER_LOCK, partition],
   );
   return rows[0]?.mine ?? false;
-}
-
-async function readAppliedSeq(client: Connection, partition: number): Promise<number> {
-  const { rows } = await client.query<{ applied_seq: number }>(
-    "select applied_seq from recorder_progress where partition = $1",
-    [partition],
-  );
-  return rows[0]?.applied_seq ?? 0;
 }
 
 type Progress = { applied_seq: number; applied_entry_id: string };

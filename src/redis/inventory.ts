@@ -185,10 +185,7 @@ export function createInventory({
 
   /** The hold as it is in Redis, with its lines; null when there is none. */
   async function readHold(hold_id: string, context: CallContext): Promise<Hold | null> {
-    const tuple = await submit("read_holds", context, {
-      keys: [keys.hold(hold_id)],
-      args: [],
-    });
+    const tuple = await askHold(hold_id, context);
     if (tuple[0] === "HOLD_NOT_FOUND") return null;
     const hold = tuple[0] === "HOLD" ? parseHold(hold_id, tuple) : null;
     if (!hold) throw commonRefusal(["CORRUPT", keys.hold(hold_id)]);
@@ -225,8 +222,7 @@ export function createInventory({
 
   // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
   async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
-    const request = { keys: [keys.hold(hold_id)], args: [] };
-    const tuple = await submit("read_holds", context, request).catch((error: unknown) => {
+    const tuple = await askHold(hold_id, context).catch((error: unknown) => {
       // Whatever became of the reading, nothing was done.
       throw error instanceof RedisFault
         ? new RedisFault("NOT_EXECUTED", error.message, error)
@@ -235,13 +231,17 @@ export function createInventory({
     return parseHoldLines(tuple) ?? [];
   }
 
+  const askHold = (hold_id: string, context: CallContext) =>
+    batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [] }, context.deadline);
+
+  // Runs a script that decides something, and counts what it decided.
   async function submit(
     script: ScriptName,
     context: CallContext,
     request: ScriptRequest,
   ): Promise<Tuple> {
     const tuple = await batcher.submit(script, request, context.deadline);
-    if (script !== "read_holds") countHoldOutcome(script, tuple[0]);
+    countHoldOutcome(script, tuple[0]);
     return tuple;
   }
 
