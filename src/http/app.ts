@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
@@ -21,8 +20,13 @@ export type AppDeps = {
   /** How long a caller waits for an answer at most. */
   request_budget_ms: number;
   /** Answers /health, /ready and /metrics. */
-  health: (req: IncomingMessage, res: ServerResponse) => Promise<void>;
+  health: Handler;
+  /** Further routes: the benchmark measures one that does nothing. */
+  more_routes?: Route[];
 };
+
+type Handler = (req: Request, res: Response) => Promise<void> | void;
+export type Route = { method: "GET" | "POST"; path: string; handle: Handler };
 
 /** The API, in reading order: what every request gets, the routes, what is no route, problems. */
 export function createApp(deps: AppDeps) {
@@ -55,6 +59,7 @@ export function createApp(deps: AppDeps) {
   route("GET", "/holds/:hold_id", holds.read);
   route("GET", "/problems/:slug", problemPage);
   for (const path of ["/health", "/ready", "/metrics"]) route("GET", path, deps.health);
+  for (const { method, path, handle } of deps.more_routes ?? []) route(method, path, handle);
 
   app.use(() => {
     throw new Rejection("NOT_FOUND", "There is nothing at this address.");
@@ -76,11 +81,7 @@ export function createApp(deps: AppDeps) {
     );
   }
 
-  function route(
-    method: "GET" | "POST",
-    path: string,
-    handle: (req: Request, res: Response) => Promise<void> | void,
-  ) {
+  function route(method: Route["method"], path: string, handle: Handler) {
     const named = (req: Request, res: Response) => {
       res.locals.context.route = path;
       return handle(req, res);
