@@ -37,6 +37,7 @@ const processSettings = z.object({
   DATABASE_URL: databaseUrl,
   HOST: z.string().default("127.0.0.1"),
   PORT: port(8080),
+  API_PROCESSES: whole(1, 64, 1),
   WORKER_PORT: port(8081),
   WORKER_NAME: z
     .string()

@@ -9,9 +9,13 @@ const CHECK_MS_MAX = 1_000;
 
 /**
  * The three addresses both processes have. /health is about this process only: were it to depend on Redis or
- * Postgres, their outage would get healthy processes restarted. /ready names all that is missing.
+ * Postgres, their outage would get healthy processes restarted. /ready names all that is missing. /metrics
+ * is what `readMetrics` has.
  */
-export function createHealth(checks: Record<string, Check>) {
+export function createHealth(
+  checks: Record<string, Check>,
+  readMetrics: () => Promise<string> = () => registry.metrics(),
+) {
   return async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const path = req.url?.split("?")[0];
     if (path === "/health") return sendJson(res, 200, { status: "up" });
@@ -25,8 +29,9 @@ export function createHealth(checks: Record<string, Check>) {
       );
     }
     if (path === "/metrics") {
+      const metrics = await readMetrics();
       res.writeHead(200, { "Content-Type": registry.contentType });
-      res.end(await registry.metrics());
+      res.end(metrics);
       return;
     }
     sendJson(res, 404, { status: "there are /health, /ready and /metrics" });

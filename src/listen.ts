@@ -21,6 +21,8 @@ export async function listen(
   server: Server,
   { port, host, variable }: { port: number; host: string; variable: string },
 ): Promise<void> {
+  // Else processes that share a port pass a connection too many from one full one to the next, for ever.
+  Object.assign(server, { dropMaxConnection: true });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(

@@ -11,7 +11,7 @@ export function createLog(name: "api" | "worker", level: string) {
   return pino({
     name,
     level,
-    base: { name },
+    base: { name, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: safeError },

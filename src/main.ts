@@ -1,10 +1,13 @@
 import "./node-version.ts";
-import { readConfig } from "./config.ts";
+import cluster from "node:cluster";
+import { startProcesses } from "./cluster.ts";
+import { createMetricsReader, sumMetrics } from "./cluster-metrics.ts";
+import { type Config, readConfig } from "./config.ts";
 import { createHealth, readLag } from "./health.ts";
 import { createApp } from "./http/app.ts";
 import { createHttpServer, drain } from "./http/server.ts";
 import { listen } from "./listen.ts";
-import { createLog } from "./log.ts";
+import { createLog, type Log } from "./log.ts";
 import { createPool } from "./postgres/client.ts";
 import { createLedger } from "./postgres/ledger.ts";
 import { checkMigrations } from "./postgres/migrate.ts";
@@ -18,11 +21,18 @@ import { checkServer } from "./redis/server-check.ts";
 import { createStream } from "./redis/stream.ts";
 import { exitWithReason, stopOnSignals } from "./shutdown.ts";
 
-// The API process: config → clients → app → listen → stop.
 async function main() {
   const config = readConfig();
   const log = createLog("api", config.LOG_LEVEL);
+  if (config.API_PROCESSES === 1 || cluster.isWorker) return serve(config, log);
 
+  sumMetrics();
+  const processes = await startProcesses(config.API_PROCESSES, log);
+  stopOnSignals(log, [processes.stop]);
+}
+
+// An API process: clients → app → listen → stop.
+async function serve(config: Config, log: Log) {
   const redis = createRedis(config.REDIS_URL, log);
   await untilReady(redis);
   await checkServer(redis, log);
@@ -39,7 +49,7 @@ async function main() {
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
 
-  const health = createHealth({
+  const checks = {
     redis: () => stream.ping(),
     scripts: () => scripts.checkLoaded(),
     postgres: () => ledger.ping(),
@@ -50,7 +60,8 @@ async function main() {
         throw new Error(`Postgres is ${lag.seconds.toFixed(0)} s and ${lag.events} events behind`);
       }
     },
-  });
+  };
+  const health = createHealth(checks, cluster.worker && createMetricsReader(cluster.worker));
 
   const app = createApp({
     inventory,

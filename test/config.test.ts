@@ -35,6 +35,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     ...URLS,
     HOST: "127.0.0.1",
     PORT: 8080,
+    API_PROCESSES: 1,
     WORKER_PORT: 8081,
     WORKER_NAME: hostname(),
     LOG_LEVEL: "info",
@@ -104,6 +105,8 @@ test.each([
   ["DATABASE_URL", "p:5432/d"],
   ["PORT", "http"],
   ["PORT", "80.5"],
+  ["API_PROCESSES", "x"],
+  ["API_PROCESSES", "1.5"],
   ["WORKER_NAME", "w".repeat(65)],
   ["WORKER_NAME", "a b"],
   ["WORKER_NAME", "a:b"],
@@ -116,6 +119,7 @@ test.each([
 
 test.each([
   ["PORT", 1, 65_535],
+  ["API_PROCESSES", 1, 64],
   ["WORKER_PORT", 1, 65_535],
   ["REQUEST_BUDGET_MS", 100, 30_000],
   ["QUEUE_MAX", 1, 100_000],
@@ -142,7 +146,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([4, 6]);
+    expect([interpolated.length, handedOn.length]).toEqual([4, 7]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

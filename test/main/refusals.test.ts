@@ -39,6 +39,7 @@ describe.each(PROCESSES)("%s does not start", (file) => {
       REDIS_URL: "http://user:hunter2@localhost",
       DATABASE_URL: "mysql://user:hunter2@localhost/db",
       PORT: "99999",
+      API_PROCESSES: "0",
       WORKER_PORT: "a",
       WORKER_NAME: "a b",
       LOG_LEVEL: "loud",
@@ -50,6 +51,7 @@ describe.each(PROCESSES)("%s does not start", (file) => {
     });
     const named = [...output.matchAll(/^ {2}([A-Z_]+): \S/gm)].map(([, name]) => name);
     expect([...new Set(named)].sort()).toEqual([
+      "API_PROCESSES",
       "DATABASE_URL",
       "DEFAULT_STORE",
       "LOG_LEVEL",

@@ -31,6 +31,7 @@ async function spawnReady(file: string, portName: string, env: Record<string, st
     output += chunk;
   });
   const ended = once(child, "exit");
+  const allEnded = once(child, "close");
   const url = `http://127.0.0.1:${port}`;
 
   async function kill(signal: NodeJS.Signals = "SIGKILL") {
@@ -56,6 +57,8 @@ async function spawnReady(file: string, portName: string, env: Record<string, st
     url,
     /** Of a process that was asked to stop: its exit code. */
     ended,
+    /** Resolves when it has ended, and everything it has started: they share its output. */
+    allEnded,
     signal: (signal: NodeJS.Signals) => child.kill(signal),
     /** Sends the signal and waits for the end. */
     kill,
