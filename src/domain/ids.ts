@@ -1,4 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
+import { randomFillSync } from "node:crypto";
+import { v7 } from "uuid";
 
 const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
@@ -11,3 +12,26 @@ export const newHoldId = () => `H-${uuidv7()}`;
 export const newOrderId = () => `O-${uuidv7()}`;
 export const newEventId = () => uuidv7();
 export const newRequestId = () => uuidv7();
+
+const RANDOM_BYTES = 16;
+const pool = Buffer.alloc(RANDOM_BYTES * 256);
+let used = pool.length;
+let msecs = 0;
+let seq = 0;
+
+// What uuid's own v7() does, later ids sorting behind earlier ones, but with random bytes for 256 ids fetched
+// at once: asking the system for each id's was a seventh of what a reserve costs the API.
+function uuidv7(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const random = pool.subarray(used, used + RANDOM_BYTES);
+  used += RANDOM_BYTES;
+  const now = Date.now();
+  if (now > msecs) {
+    msecs = now;
+    seq = random.readUInt32BE() >>> 1; // of 32 bits: never counted to their end within a millisecond
+  } else seq += 1;
+  return v7({ random, msecs, seq });
+}

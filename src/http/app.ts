@@ -65,11 +65,15 @@ export function createApp(deps: AppDeps) {
     throw new Rejection("NOT_FOUND", "There is nothing at this address.");
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
+    answerProblem(req, res, error);
+  });
+  return app;
+
+  function answerProblem(req: Request, res: Response, error: unknown) {
     // What is left of a body nobody will read would be taken for the next request.
     if (!req.complete && hasBody(req)) res.setHeader("Connection", "close");
     sendProblem(res, error, deps.log);
-  });
-  return app;
+  }
 
   // Only at debug: in a sale the metrics count requests, and logs are for what somebody must know.
   function logRequest(req: Request, res: Response) {
@@ -82,9 +86,14 @@ export function createApp(deps: AppDeps) {
   }
 
   function route(method: Route["method"], path: string, handle: Handler) {
-    const named = (req: Request, res: Response) => {
+    // Answers its problems itself: Express would first match the address against all routes behind this one.
+    const named = async (req: Request, res: Response) => {
       res.locals.context.route = path;
-      return handle(req, res);
+      try {
+        await handle(req, res);
+      } catch (error) {
+        answerProblem(req, res, error);
+      }
     };
     const entry = app.route(path);
     if (method === "GET") entry.get(named);
