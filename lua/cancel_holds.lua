@@ -37,10 +37,10 @@ local function decide()
   if hold.status == "CONFIRMED" then return { "HOLD_ALREADY_CONFIRMED" } end
   if hold.status ~= "ACTIVE" then return { "REPLAYED", hold.status } end
 
-  local status = now >= hold.expires_at and "EXPIRED" or "CANCELLED"
+  local status = now >= whole(hold.expires_at) and "EXPIRED" or "CANCELLED"
   local more = reason ~= "" and ',"reason":' .. cjson.encode(reason) or ""
   end_hold(hold, request, status, more)
-  remember(request.idem_key, request.fingerprint, status)
+  remember(request.idem_key, request.fingerprint, " " .. status)
   return { status }
 end
 

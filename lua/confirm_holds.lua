@@ -38,14 +38,14 @@ local function decide()
     return { "HOLD_ALREADY_CONFIRMED" }
   end
   if hold.status == "CANCELLED" then return { "HOLD_CANCELLED" } end
-  if hold.status == "EXPIRED" or now >= hold.expires_at then
-    return { "HOLD_EXPIRED", hold.expires_at }
+  if hold.status == "EXPIRED" or now >= whole(hold.expires_at) then
+    return { "HOLD_EXPIRED", whole(hold.expires_at) }
   end
 
   hold.order_id, hold.payment_ref = order_id, payment_ref
   end_hold(hold, request, "CONFIRMED",
-    string.format(',"order_id":"%s","payment_ref":%s', order_id, cjson.encode(payment_ref)))
-  remember(request.idem_key, request.fingerprint, order_id, hold.ended_at)
+    ',"order_id":"' .. order_id .. '","payment_ref":' .. cjson.encode(payment_ref))
+  remember(request.idem_key, request.fingerprint, " " .. order_id .. " " .. hold.ended_at)
   return { "CONFIRMED", order_id, hold.ended_at }
 end
 

@@ -20,54 +20,59 @@
 -- include lib/idempotency.lua
 -- include lib/hold_event.lua
 
--- Far past any deadline: the last resort against holds that nobody ever swept.
-local HOLD_LEFT_MS = 30 * 24 * 60 * 60 * 1000
 local TTL_MS_MAX = 24 * 60 * 60 * 1000
 
 local created, hold_keys = {}, {}
 
+-- A request, which becomes the hold: all members at once, as in next_line.
 local function next_request()
-  local request = { hold_key = next_key(), idem_key = next_key() }
-  request.deadline = whole(next_arg())
-  request.event_id, request.request_id = next_arg(), next_arg()
-  request.hold_id, request.user_id = next_arg(), next_arg()
-  request.ttl_ms = whole(next_arg())
-  request.fingerprint = next_arg()
-  request.lines = next_lines()
-  local ttl_ms = request.ttl_ms
-  request.good = request.deadline and request.lines and #request.lines > 0
+  local request = {
+    hold_key = next_key(),
+    idem_key = next_key(),
+    deadline = whole(next_arg()),
+    event_id = next_arg(),
+    request_id = next_arg(),
+    hold_id = next_arg(),
+    user_id = next_arg(),
+    ttl_ms = whole(next_arg()),
+    fingerprint = next_arg(),
+    lines = next_lines(),
+    status = "ACTIVE",
+    created_at = now_text,
+    expires_at = false,
+    version = "1",
+    good = false,
+  }
+  local lines, ttl_ms = request.lines, request.ttl_ms
+  request.good = request.deadline and lines and #lines > 0
     and ttl_ms and ttl_ms >= 1 and ttl_ms <= TTL_MS_MAX
   return request
 end
 
 local function short_lines(lines)
-  local reply = { "SOLD_OUT" }
-  for _, line in ipairs(lines) do
+  local reply = nil
+  for i = 1, #lines do
+    local line = lines[i]
     if line.quantity > line.stock.available then
+      reply = reply or { "SOLD_OUT" }
       for _, item in ipairs({ line.sku, line.store_id, line.quantity, line.stock.available }) do
         reply[#reply + 1] = item
       end
     end
   end
-  return #reply > 1 and reply or nil
+  return reply
 end
 
 local function create(request)
-  for _, line in ipairs(request.lines) do change_stock(line.stock, -line.quantity, line.quantity) end
-  local hold = {
-    hold_id = request.hold_id,
-    status = "ACTIVE",
-    user_id = request.user_id,
-    created_at = now,
-    expires_at = now + request.ttl_ms,
-    version = 1,
-  }
-  add_event(request.event_id, "HOLD_CREATED", hold_payload(hold, request.request_id, request.lines, ""))
-  request.expires_at = string.format("%d", hold.expires_at)
-  remember(request.idem_key, request.fingerprint, request.hold_id, request.expires_at)
+  local lines = request.lines
+  for i = 1, #lines do change_stock(lines[i].stock, -lines[i].quantity, lines[i].quantity) end
+  local expires_at = now + request.ttl_ms
+  request.expires_at = format("%d", expires_at)
+  add_event(request.event_id, "HOLD_CREATED", hold_payload(request, request.request_id, lines, ""))
+  remember(request.idem_key, request.fingerprint, " " .. request.hold_id .. " " .. request.expires_at)
   created[#created + 1] = request
   hold_keys[request.hold_key] = true
-  return { "CREATED", request.hold_id, hold.expires_at }
+  return { "CREATED", request.hold_id, expires_at }
 end
 
 local function decide()
@@ -80,24 +85,27 @@ local function decide()
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
-  if hold_keys[request.hold_key] or redis.call("EXISTS", request.hold_key) == 1 then
+  if hold_keys[request.hold_key] or call("EXISTS", request.hold_key) == 1 then
     return { "CORRUPT", request.hold_key }
   end
 
-  for _, line in ipairs(request.lines) do
+  for i = 1, #request.lines do
+    local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
   return short_lines(request.lines) or create(request)
 end
 
+-- A live hold's key has no TTL: when Redis dropped it, its units would be gone for good.
 local function write_holds()
-  for _, request in ipairs(created) do
-    redis.call("HSET", request.hold_key, "status", "ACTIVE", "lines", lines_text(request.lines),
-      "user_id", request.user_id, "created_at", string.format("%d", now),
-      "expires_at", request.expires_at, "version", "1")
-    redis.call("PEXPIREAT", request.hold_key, string.format("%d", request.expires_at + HOLD_LEFT_MS))
-    redis.call("ZADD", deadlines_key, request.expires_at, request.hold_id)
+  local deadlines = {}
+  for i = 1, #created do
+    local hold = created[i]
+    call("HSET", hold.hold_key, "status", hold.status, "lines", lines_text(hold.lines), "user_id", hold.user_id,
+      "created_at", hold.created_at, "expires_at", hold.expires_at, "version", hold.version)
+    deadlines[2 * i - 1], deadlines[2 * i] = hold.expires_at, hold.hold_id
   end
+  call_with_all("ZADD", deadlines_key, deadlines)
 end
 
 local replies = decide_all(decide)

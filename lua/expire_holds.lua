@@ -24,7 +24,7 @@ local CORRUPT_RETRY_MS = 60 * 1000
 local left, later = {}, {}
 
 local function look_again(hold_id, at)
-  later[#later + 1] = { hold_id = hold_id, at = string.format("%d", at) }
+  later[#later + 1] = { hold_id = hold_id, at = at }
 end
 
 local function decide()
@@ -32,7 +32,7 @@ local function decide()
   local hold, refused = open_hold(request)
   if not hold then
     if refused[1] == "CORRUPT" and not corrupt_key then
-      look_again(request.hold_id, now + CORRUPT_RETRY_MS)
+      look_again(request.hold_id, format("%d", now + CORRUPT_RETRY_MS))
     end
     return refused
   end
@@ -40,7 +40,7 @@ local function decide()
     left[#left + 1] = request.hold_id
     return { hold.status and "ENDED" or "HOLD_NOT_FOUND" }
   end
-  if now < hold.expires_at then
+  if now < whole(hold.expires_at) then
     look_again(request.hold_id, hold.expires_at)
     return { "NOT_DUE" }
   end
@@ -52,8 +52,8 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_endings()
-for _, hold_id in ipairs(left) do redis.call("ZREM", deadlines_key, hold_id) end
+call_with_all("ZREM", deadlines_key, left)
 for _, hold in ipairs(later) do
-  redis.call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)
+  call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)
 end
 return replies

@@ -1,7 +1,10 @@
 -- What every batch script starts with: Redis's clock, read once (before 7.2 each TIME call is a new
 -- reading), and the arguments, taken in order.
-local time = redis.call("TIME")
+local KEYS, ARGV, call, format = KEYS, ARGV, redis.call, string.format -- locals are found without a look-up
+
+local time = call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now_text = format("%d", now)
 
 local key_index, arg_index = 0, 0
 
@@ -15,12 +18,19 @@ local function next_arg()
   return ARGV[arg_index]
 end
 
+local numbers = {}
+
 -- A plain whole number of at most 15 digits, or nil. Bare tonumber would also take "nan", "0x10",
 -- "1e1" and "-5"; a leading zero is refused because INCRBY refuses it, and that after other writes.
+-- Numbers are remembered: the requests of a batch have most of them in common.
 local function whole(text)
+  local number = numbers[text]
+  if number then return number end
   if type(text) ~= "string" or #text > 15 then return nil end
   if text ~= "0" and not string.find(text, "^[1-9]%d*$") then return nil end
-  return tonumber(text)
+  number = tonumber(text)
+  numbers[text] = number
+  return number
 end
 
 -- GET, HMGET and the like on a key of another type answer an error table; it becomes nil here, so that
@@ -29,6 +39,13 @@ local function read(...)
   local reply = redis.pcall(...)
   if type(reply) == "table" and reply.err then return nil end
   return reply
+end
+
+-- Runs a command once for all its arguments, or for a thousand at a time: unpack has a limit.
+local function call_with_all(command, key, args)
+  for first = 1, #args, 1000 do
+    call(command, key, unpack(args, first, math.min(first + 999, #args)))
+  end
 end
 
 -- Runs decide once for each request and returns what every batch script replies: Redis's clock in ms

@@ -7,6 +7,7 @@ local STATUSES = { ACTIVE = true, CONFIRMED = true, CANCELLED = true, EXPIRED = 
 local holds, ended = {}, {}
 
 -- The hold as this batch leaves it: a table (status is nil when there is none), or nil when it is corrupt.
+-- Numbers stay the texts they are in the hash; whole() them to reckon.
 local function read_hold(hold_key, hold_id)
   local hold = holds[hold_key]
   if hold then return hold end
@@ -15,10 +16,8 @@ local function read_hold(hold_key, hold_id)
   hold = { hold_key = hold_key, hold_id = hold_id }
   for i, field in ipairs(HOLD_FIELDS) do hold[field] = values[i] or nil end
   if hold.status then
-    hold.created_at, hold.expires_at = whole(hold.created_at), whole(hold.expires_at)
-    hold.version = whole(hold.version)
-    local whole_hold = STATUSES[hold.status] and hold.created_at and hold.expires_at
-      and hold.version and hold.user_id
+    local whole_hold = STATUSES[hold.status] and whole(hold.created_at) and whole(hold.expires_at)
+      and whole(hold.version) and hold.user_id
     if not whole_hold then return nil end
   end
   holds[hold_key] = hold
@@ -51,23 +50,26 @@ local function end_hold(hold, request, status, more)
   for _, line in ipairs(request.lines) do
     change_stock(line.stock, status == "CONFIRMED" and 0 or line.quantity, -line.quantity)
   end
-  hold.status, hold.version = status, hold.version + 1
-  hold.ended_at, hold.ended_by = string.format("%d", now), request.event_id
+  hold.status, hold.version = status, format("%d", whole(hold.version) + 1)
+  hold.ended_at, hold.ended_by = now_text, request.event_id
   add_event(request.event_id, "HOLD_" .. status,
-    hold_payload(hold, request.request_id, request.lines, string.format(',"ended_at":%d', now) .. more))
+    hold_payload(hold, request.request_id, request.lines, ',"ended_at":' .. now_text .. more))
   ended[#ended + 1] = hold
 end
 
 local function write_endings()
-  for _, hold in ipairs(ended) do
-    redis.call("HSET", hold.hold_key, "status", hold.status, "ended_at", hold.ended_at,
-      "ended_by", hold.ended_by, "version", string.format("%d", hold.version))
+  local kept_until, hold_ids = format("%d", now + ENDED_KEPT_MS), {}
+  for i = 1, #ended do
+    local hold = ended[i]
+    call("HSET", hold.hold_key, "status", hold.status, "ended_at", hold.ended_at,
+      "ended_by", hold.ended_by, "version", hold.version)
     if hold.order_id then
-      redis.call("HSET", hold.hold_key, "order_id", hold.order_id, "payment_ref", hold.payment_ref)
+      call("HSET", hold.hold_key, "order_id", hold.order_id, "payment_ref", hold.payment_ref)
     end
-    redis.call("PEXPIREAT", hold.hold_key, string.format("%d", now + ENDED_KEPT_MS))
-    redis.call("ZREM", deadlines_key, hold.hold_id)
+    call("PEXPIREAT", hold.hold_key, kept_until)
+    hold_ids[i] = hold.hold_id
   end
+  call_with_all("ZREM", deadlines_key, hold_ids)
 end
 
 -- A request that ends one hold for a caller: its own keys and the arguments all of them share. The

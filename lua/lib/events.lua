@@ -20,10 +20,11 @@ end
 
 local function write_events()
   if #events == 0 then return end
-  local seq = whole(redis.call("GET", seq_key) or "0")
-  for i, event in ipairs(events) do
-    redis.call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
-      "payload", event.payload, "seq", string.format("%d", seq + i))
+  local seq = whole(call("GET", seq_key) or "0")
+  for i = 1, #events do
+    local event = events[i]
+    call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
+      "payload", event.payload, "seq", format("%d", seq + i))
   end
-  redis.call("SET", seq_key, string.format("%d", seq + #events))
+  call("SET", seq_key, format("%d", seq + #events))
 end

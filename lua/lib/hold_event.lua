@@ -1,9 +1,14 @@
 -- The payload of a hold's event: complete by itself, so that it can be applied without any other one.
--- Times are ms since 1970. `more` is further members as JSON, each with a leading comma.
+-- Times are ms since 1970, as text. `more` is further members as JSON, each with a leading comma.
+-- Joined and not formatted: string.format would read its pattern anew for every event.
 local function hold_payload(hold, request_id, lines, more)
-  return string.format(
-    '{"event_version":1,"occurred_at":%d,"request_id":%s,"hold_id":"%s","status":"%s","user_id":%s,'
-      .. '"created_at":%d,"expires_at":%d,"version":%d,"lines":%s%s}',
-    now, cjson.encode(request_id), hold.hold_id, hold.status, cjson.encode(hold.user_id),
-    hold.created_at, hold.expires_at, hold.version, lines_json(lines), more)
+  return '{"event_version":1,"occurred_at":' .. now_text
+    .. ',"request_id":' .. cjson.encode(request_id)
+    .. ',"hold_id":"' .. hold.hold_id
+    .. '","status":"' .. hold.status
+    .. '","user_id":' .. cjson.encode(hold.user_id)
+    .. ',"created_at":' .. hold.created_at
+    .. ',"expires_at":' .. hold.expires_at
+    .. ',"version":' .. hold.version
+    .. ',"lines":' .. lines_json(lines) .. more .. '}'
 end

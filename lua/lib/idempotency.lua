@@ -18,11 +18,12 @@ local function earlier_answer(idem_key, fingerprint)
   return words
 end
 
-local function remember(idem_key, fingerprint, ...)
-  if not idem_key then return end
-  records[idem_key] = table.concat({ fingerprint, ... }, " ")
+-- `result` is words, each with a space before it.
+local function remember(idem_key, fingerprint, result)
+  if idem_key then records[idem_key] = fingerprint .. result end
 end
 
 local function write_records()
-  for idem_key, text in pairs(records) do redis.call("SET", idem_key, text, "PX", IDEM_MS) end
+  local kept_until = format("%d", now + IDEM_MS)
+  for idem_key, text in pairs(records) do call("SET", idem_key, text, "PXAT", kept_until) end
 end

@@ -5,41 +5,71 @@ local LINES_MAX, QUANTITY_MAX = 100, 1000
 -- Without a count it is not known where the next request begins: from there on all of them are bad.
 local lost_count = false
 
+local function next_line()
+  -- All members at once: a table that grows member by member is made anew each time it is full.
+  return {
+    sku = next_arg(),
+    store_id = next_arg(),
+    quantity = whole(next_arg()),
+    stock_key = next_key(),
+    item_key = next_key(),
+    stock = false,
+  }
+end
+
+-- A stock that is named twice is summed, or each line alone would pass the check that both together don't.
+local function summed(lines)
+  local distinct, by_stock = {}, {}
+  for _, line in ipairs(lines) do
+    local first = by_stock[line.stock_key]
+    if first then
+      first.quantity = first.quantity + line.quantity
+    else
+      by_stock[line.stock_key] = line
+      distinct[#distinct + 1] = line
+    end
+  end
+  return distinct
+end
+
 -- Takes a request's lines: a count, then sku, store_id and quantity each; their stock and item keys come
 -- in KEYS. Nil when an argument is bad.
 local function next_lines()
   local count = whole(next_arg())
   lost_count = lost_count or not count or count > LINES_MAX
   if lost_count then return nil end
-  local lines, by_stock, good = {}, {}, true
-  for _ = 1, count do
-    local line = { sku = next_arg(), store_id = next_arg(), quantity = whole(next_arg()) }
-    line.stock_key, line.item_key = next_key(), next_key()
+  local lines, good = {}, true
+  for i = 1, count do
+    local line = next_line()
     good = good and line.item_key and line.quantity and line.quantity >= 1
-    local first = good and by_stock[line.stock_key]
-    if first then
-      -- Named twice: summed, or each alone would pass the check that both together don't.
-      first.quantity = first.quantity + line.quantity
-    elseif good then
-      by_stock[line.stock_key] = line
-      lines[#lines + 1] = line
-    end
+    lines[i] = line
   end
-  for _, line in ipairs(lines) do good = good and line.quantity <= QUANTITY_MAX end
+  if not good then return nil end
+  if count > 1 then lines = summed(lines) end
+  for i = 1, #lines do good = good and lines[i].quantity <= QUANTITY_MAX end
   return good and lines or nil
 end
 
-local function lines_text(lines)
+-- `text_of` each line, joined.
+local function join_lines(lines, text_of, separator)
+  if #lines == 1 then return text_of(lines[1]) end
   local texts = {}
-  for i, line in ipairs(lines) do
-    texts[i] = string.format("%s@%s=%d", line.sku, line.store_id, line.quantity)
-  end
-  return table.concat(texts, " ")
+  for i, line in ipairs(lines) do texts[i] = text_of(line) end
+  return table.concat(texts, separator)
+end
+
+local function line_text(line)
+  return line.sku .. "@" .. line.store_id .. "=" .. line.quantity
+end
+
+local function lines_text(lines)
+  return join_lines(lines, line_text, " ")
 end
 
 -- Reads each line's stock into line.stock; nil, or the name of a corrupt key.
 local function read_stocks(lines)
-  for _, line in ipairs(lines) do
+  for i = 1, #lines do
+    local line = lines[i]
     local stock, corrupt = read_stock(line.stock_key, line.item_key)
     if not stock then return corrupt end
     line.stock = stock
@@ -47,13 +77,14 @@ local function read_stocks(lines)
   return nil
 end
 
+local function line_json(line)
+  local stock = line.stock
+  return '{"sku":"' .. line.sku .. '","store_id":"' .. line.store_id .. format(
+    '","quantity":%d,"available":%d,"held":%d,"version":%d}',
+    line.quantity, stock.available, stock.held, stock.version)
+end
+
 -- The lines for an event, each with its stock as it is after the change.
 local function lines_json(lines)
-  local texts = {}
-  for i, line in ipairs(lines) do
-    texts[i] = string.format(
-      '{"sku":"%s","store_id":"%s","quantity":%d,"available":%d,"held":%d,"version":%d}',
-      line.sku, line.store_id, line.quantity, line.stock.available, line.stock.held, line.stock.version)
-  end
-  return "[" .. table.concat(texts, ",") .. "]"
+  return "[" .. join_lines(lines, line_json, ",") .. "]"
 end

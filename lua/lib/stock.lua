@@ -41,9 +41,9 @@ local function write_stocks()
   for _, stock in ipairs(touched) do
     local delta = stock.available - stock.available_before
     if delta ~= 0 then
-      redis.call("INCRBY", stock.stock_key, string.format("%d", delta))
+      call("INCRBY", stock.stock_key, format("%d", delta))
     end
-    redis.call("HSET", stock.item_key, "held", string.format("%d", stock.held),
-      "version", string.format("%d", stock.version))
+    call("HSET", stock.item_key, "held", format("%d", stock.held),
+      "version", format("%d", stock.version))
   end
 end

@@ -48,7 +48,7 @@ const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && "type" in value;
 const childrenOf = (node: Node) => Object.values(node).flatMap(nodesOf);
 
-/** `redis.call` and `read` as they are written. */
+/** `redis.pcall` and `read` as they are written. */
 function nameOf(node: unknown): string {
   if (!isNode(node)) return "";
   if (node.type === "MemberExpression") return `${nameOf(node.base)}.${nameOf(node.identifier)}`;
@@ -65,7 +65,7 @@ export function replyWords(chunk: Chunk): string[] {
     if (node.type === "BinaryExpression" && ["==", "~="].includes(String(node.operator))) return;
     if (node.type === "TableKeyString") return; // a member with a name: no tuple
     const called = node.type === "CallExpression" ? nameOf(node.base) : "";
-    if (["redis.call", "redis.pcall", "read", "add_event"].includes(called)) return;
+    if (["call", "call_with_all", "redis.pcall", "read", "add_event"].includes(called)) return;
     childrenOf(node).forEach(look);
   }
   look(chunk);
