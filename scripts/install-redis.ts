@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { type Outcome, run } from "./run.ts";
+import { run } from "./run.ts";
+import { asRoot, installPackage } from "./system-packages.ts";
 
 const MAJOR_MIN = 7;
-const INSTALL_MS_MAX = 10 * 60_000;
 const HINT = "apt-get install redis-server, or brew install redis, or set REDIS_URL";
 
 /** Makes sure that there is a `redis-server` on the PATH, and says so when one has to be installed. */
@@ -25,57 +25,18 @@ export async function findRedisServer(): Promise<string | undefined> {
 
 /** Installs `redis-server` by apt-get or brew. Throws one line that says what to install by hand. */
 export async function installRedisServer(): Promise<void> {
-  const problem = (await has("apt-get")) ? await installByApt() : await installByBrew();
+  const problem = await installPackage({ apt: "redis-server", brew: "redis" });
   if (problem !== undefined) throw new Error(`redis-server is missing: ${HINT} (${problem})`);
+  await stopItsService();
   if ((await findRedisServer()) === undefined) {
     throw new Error(`redis-server is not on the PATH after installing it: ${HINT}`);
   }
 }
 
-async function installByApt(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0 && !(await run("sudo", ["-n", "true"])).ok) {
-    return "apt-get needs root, and sudo asks for a password";
-  }
-  const install = () => aptGet("install", "-y", "-qq", "--no-install-recommends", "redis-server");
-  let installed = await install();
-  if (!installed.ok) {
-    // The lists of a fresh machine are empty or name versions that the mirrors no longer hold.
-    await aptGet("update", "-qq");
-    installed = await install();
-  }
-  if (!installed.ok) return lastLine(installed);
-  await stopItsService();
-  return undefined;
-}
-
 // Debian starts a Redis on 6379 and at every boot. Nobody asked for that one.
 async function stopItsService(): Promise<void> {
+  if (process.platform !== "linux") return;
   if (existsSync("/run/systemd/system"))
     await asRoot("systemctl", "disable", "--now", "redis-server");
   else await asRoot("service", "redis-server", "stop");
-}
-
-async function installByBrew(): Promise<string | undefined> {
-  if (!(await has("brew"))) return "neither apt-get nor brew is here to do it";
-  const installed = await run("brew", ["install", "--quiet", "redis"], {
-    msMax: INSTALL_MS_MAX,
-  });
-  return installed.ok ? undefined : lastLine(installed);
-}
-
-function aptGet(...args: string[]): Promise<Outcome> {
-  return asRoot("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args);
-}
-
-function asRoot(...command: string[]): Promise<Outcome> {
-  const [first = "", ...rest] = process.getuid?.() === 0 ? command : ["sudo", "-n", ...command];
-  return run(first, rest, { msMax: INSTALL_MS_MAX });
-}
-
-async function has(command: string): Promise<boolean> {
-  return (await run(command, ["--version"])).ok;
-}
-
-function lastLine(outcome: Outcome): string {
-  return outcome.stderr.split("\n").at(-1) ?? "";
 }

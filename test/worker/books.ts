@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
 import pg from "pg";
+import { isDrained, readGroup } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
-import { compareEntryIds } from "../../src/domain/entry-id.ts";
-import { createKeys, GROUP } from "../../src/redis/keys.ts";
+import { createKeys } from "../../src/redis/keys.ts";
 
 const keys = createKeys("main");
 const AT_ONCE = 200;
@@ -29,6 +29,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...compareRows("hold", holds, await readHoldRows(postgres)),
     ...(await compareStocks(redis, postgres)),
     ...(await compareDeadlines(redis, holds)),
+    ...(await compareLines(postgres)),
     ...(await compareOrders(postgres)),
     ...(await compareMovements(postgres)),
     ...(await compareEvents(redis, postgres)),
@@ -55,15 +56,6 @@ export async function untilRecorded(redis: Redis, databaseUrl: string, ms_max = 
   } finally {
     await postgres.end();
   }
-}
-
-/** Whether every entry of the stream was delivered and acknowledged. */
-export async function isDrained(redis: Redis): Promise<boolean> {
-  const [last] = await redis.xrevrange(keys.stream, "+", "-", "COUNT", 1);
-  const group = await readGroup(redis);
-  if (!group) return last === undefined;
-  const all_delivered = !last || compareEntryIds(group.last_delivered_id, last[0]) >= 0;
-  return all_delivered && group.pending === 0;
 }
 
 /** A row as text, field by field, so that both sides can be laid beside each other. */
@@ -156,6 +148,14 @@ async function compareMovements(postgres: pg.Client): Promise<string[]> {
   );
 }
 
+// What no constraint says, for its price (sql/0002_lighter_ledger.sql).
+async function compareLines(postgres: pg.Client): Promise<string[]> {
+  const { rows } = await postgres.query(
+    "select distinct hold_id from hold_lines left join holds using (hold_id) where holds is null",
+  );
+  return rows.map(({ hold_id }) => `lines of hold ${hold_id}, which is not in Postgres`);
+}
+
 async function compareOrders(postgres: pg.Client): Promise<string[]> {
   const { rows } = await postgres.query(
     `select hold_id, holds.status, holds.order_id, array_agg(orders.order_id) as orders
@@ -222,16 +222,6 @@ async function compareDeadlines(redis: Redis, holds: Rows): Promise<string[]> {
       .filter((id) => !active.includes(id))
       .map((id) => `deadline ${id} has no active hold`),
   ];
-}
-
-async function readGroup(redis: Redis) {
-  const groups = (await redis.xinfo("GROUPS", keys.stream).catch(() => [])) as unknown[][]; // no stream yet
-  for (const flat of groups) {
-    const at = (field: string) => flat[flat.indexOf(field) + 1];
-    if (at("name") !== GROUP) continue;
-    return { pending: Number(at("pending")), last_delivered_id: String(at("last-delivered-id")) };
-  }
-  return null;
 }
 
 async function keysLike(redis: Redis, pattern: string): Promise<string[]> {

@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
+import { isDrained } from "../../scripts/bench/recorded.ts";
 import { GROUP } from "../../src/redis/keys.ts";
 import { recorderEvents } from "../../worker/metrics.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
-import { compareBooks, isDrained } from "./books.ts";
+import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";
 import { countRows, emptyLedger, query } from "./query.ts";
 import { handMade, openShop, type Shop } from "./shop.ts";

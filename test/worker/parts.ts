@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import type { Metric } from "prom-client";
+import { isDrained } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { checkMigrations } from "../../src/postgres/migrate.ts";
@@ -8,7 +9,6 @@ import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/cl
 import { type Consumer, createConsumer } from "../../src/redis/consumer.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { BLOCK_MS, createRecorder } from "../../worker/recorder.ts";
-import { isDrained } from "./books.ts";
 
 type LogLine = Record<string, unknown> & { level: string; msg: string };
 

@@ -1,0 +1,76 @@
+import { parseArgs } from "node:util";
+import { z } from "zod";
+
+export type Options = z.infer<typeof shape>;
+
+/** A mistake of whoever typed the command, in a sentence. */
+export class BadOption extends Error {
+  override name = "BadOption";
+}
+
+const whole = (name: string, min: number, max: number, fallback: number) =>
+  z.coerce
+    .number()
+    .int()
+    .min(min)
+    .max(max)
+    .catch(({ value }) => {
+      throw new BadOption(`--${name} takes a whole number from ${min} to ${max}, not ${value}`);
+    })
+    .default(fallback);
+
+const shape = z.object({
+  only: z.array(z.string()).default([]),
+  seconds: whole("seconds", 1, 600, 5),
+  runs: whole("runs", 1, 99, 3),
+  grown: whole("grown", 1_000, 10_000_000, 1_000_000),
+  load: z.enum(["wrk", "autocannon"]).optional(),
+  json: z.string().default("bench.json"),
+  help: z.boolean().default(false),
+});
+
+export const usage = (scenarios: string[]) => `Usage: npm run bench -- [options]
+
+Measures Holdfast on a stack of its own, prints a table and writes its figures as JSON.
+  --only NAME      only this scenario: may be repeated, or be a list with commas
+  --seconds N      how long a run takes (5)
+  --runs N         how many runs the median is taken of (3)
+  --grown N        how many holds are live in grown (1000000)
+  --load TOOL      wrk or autocannon; by default wrk if it is there or can be installed
+  --json FILE      where the figures go (bench.json)
+Scenarios: ${scenarios.join(", ")}
+`;
+
+/** @throws BadOption */
+export function readOptions(args: string[], scenarios: string[]): Options {
+  const { only, ...options } = shape.parse(parse(args));
+  const names = only.flatMap((list) => list.split(","));
+  const unknown = names.find((name) => !scenarios.includes(name));
+  if (unknown !== undefined) {
+    throw new BadOption(`there is no scenario "${unknown}"; there are ${scenarios.join(", ")}`);
+  }
+  return { ...options, only: names };
+}
+
+function parse(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        only: { type: "string", multiple: true },
+        seconds: { type: "string" },
+        runs: { type: "string" },
+        grown: { type: "string" },
+        load: { type: "string" },
+        json: { type: "string" },
+        help: { type: "boolean" },
+      },
+    });
+    if (values.load !== undefined && !["wrk", "autocannon"].includes(values.load)) {
+      throw new Error(`--load takes wrk or autocannon, not ${values.load}`);
+    }
+    return values;
+  } catch (error) {
+    throw new BadOption(error instanceof Error ? error.message : String(error));
+  }
+}
