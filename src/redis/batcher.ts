@@ -40,7 +40,10 @@ export function createBatcher(deps: {
   clock: Clock;
   keys: Keys;
   queue_max: number;
+  /** Requests in one call: Redis serves nobody else until it has carried all of them out. */
+  batch_max?: number;
 }) {
+  const { batch_max = BATCH_MAX } = deps;
   const shared_keys = [deps.keys.stream, deps.keys.seq, deps.keys.deadlines];
   const queues = new Map<ScriptName, Waiting[]>();
   const in_flight = new Set<Waiting[]>();
@@ -92,7 +95,7 @@ export function createBatcher(deps: {
     while (in_flight.size < IN_FLIGHT_MAX) {
       const [script, queue] = queues.entries().next().value ?? [];
       if (!script || !queue) break;
-      const batch = queue.splice(0, BATCH_MAX);
+      const batch = queue.splice(0, batch_max);
       queued -= batch.length;
       // What is left goes behind the other scripts, so that none of them waits for this one to be empty.
       queues.delete(script);

@@ -1,10 +1,4 @@
-import {
-  HOLD_STATUSES,
-  type Hold,
-  type HoldStatus,
-  type Line,
-  parseLines,
-} from "../domain/hold.ts";
+import { HOLD_STATUSES, type Hold, type HoldStatus, parseLines } from "../domain/hold.ts";
 import type { Tuple } from "./batcher.ts";
 
 // read_holds replies a hold as it stands in its hash: HOLD, and then fields and values one after the other.
@@ -41,7 +35,3 @@ export function parseHold(hold_id: string, tuple: Tuple): Hold | null {
 function isStatus(text: string | undefined): text is HoldStatus {
   return HOLD_STATUSES.some((status) => status === text);
 }
-
-/** Only the hold's lines; null when they can't be read. */
-export const parseHoldLines = (tuple: Tuple): Line[] | null =>
-  parseLines(fieldsOf(tuple).get("lines") ?? "");

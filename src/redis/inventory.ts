@@ -1,11 +1,11 @@
-import type { Hold, HoldStatus, Line } from "../domain/hold.ts";
+import { type Hold, type HoldStatus, type Line, parseLines } from "../domain/hold.ts";
 import { newEventId, newHoldId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import { corruptKeys, countHoldOutcome } from "../metrics.ts";
 import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { parseHold, parseHoldLines } from "./hold-hash.ts";
+import { parseHold } from "./hold-hash.ts";
 import type { Keys } from "./keys.ts";
 import { CorruptKey, RedisFault } from "./outcome.ts";
 import type { ScriptName } from "./scripts.ts";
@@ -185,7 +185,7 @@ export function createInventory({
 
   /** The hold as it is in Redis, with its lines; null when there is none. */
   async function readHold(hold_id: string, context: CallContext): Promise<Hold | null> {
-    const tuple = await askHold(hold_id, context);
+    const tuple = await askHold("HOLD", hold_id, context);
     if (tuple[0] === "HOLD_NOT_FOUND") return null;
     const hold = tuple[0] === "HOLD" ? parseHold(hold_id, tuple) : null;
     if (!hold) throw commonRefusal(["CORRUPT", keys.hold(hold_id)]);
@@ -222,17 +222,17 @@ export function createInventory({
 
   // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
   async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
-    const tuple = await askHold(hold_id, context).catch((error: unknown) => {
+    const tuple = await askHold("LINES", hold_id, context).catch((error: unknown) => {
       // Whatever became of the reading, nothing was done.
       throw error instanceof RedisFault
         ? new RedisFault("NOT_EXECUTED", error.message, error)
         : error;
     });
-    return parseHoldLines(tuple) ?? [];
+    return (tuple[0] === "LINES" && parseLines(String(tuple[1]))) || [];
   }
 
-  const askHold = (hold_id: string, context: CallContext) =>
-    batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [] }, context.deadline);
+  const askHold = (part: "HOLD" | "LINES", hold_id: string, context: CallContext) =>
+    batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [part] }, context.deadline);
 
   // Runs a script that decides something, and counts what it decided.
   async function submit(

@@ -69,7 +69,9 @@ const confirm = fc
   .map(([common, payment_ref]) => confirmRequest({ ...common, payment_ref }));
 const cancel = ending.map(cancelRequest);
 const expire = spec.map(expireRequest);
-const read = hold_id.map((id) => ({ keys: [keys.hold(id)], args: ["1"] }));
+const read = fc
+  .tuple(hold_id, fc.constantFrom("HOLD", "LINES"))
+  .map(([id, part]) => ({ keys: [keys.hold(id)], args: ["1", part] }));
 
 const batchOf = (request: fc.Arbitrary<Request>, maxLength: number) =>
   fc.array(request, { minLength: 1, maxLength });

@@ -38,7 +38,7 @@ test("a full Redis still sells, takes back, expires and reads what is held", asy
     await side.call("confirm_holds", confirmRequest({ ...sold, idem: "k" })),
     await side.call("cancel_holds", cancelRequest({ ...given_back, idem: "k" })),
     await side.call("expire_holds", expireRequest(due)),
-    await side.call("read_holds", { keys: [keys.hold(due.hold_id)], args: ["1"] }),
+    await side.call("read_holds", { keys: [keys.hold(due.hold_id)], args: ["1", "HOLD"] }),
   ];
   expect(answers.map(({ tuples }) => tuples[0]?.[0])).toEqual([
     "CONFIRMED",

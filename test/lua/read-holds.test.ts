@@ -14,7 +14,7 @@ beforeEach(async () => {
 const read = (...hold_ids: string[]) =>
   side.call(
     "read_holds",
-    ...hold_ids.map((hold_id) => ({ keys: [keys.hold(hold_id)], args: ["1"] })),
+    ...hold_ids.map((hold_id) => ({ keys: [keys.hold(hold_id)], args: ["1", "HOLD"] })),
   );
 
 test("a hold is read as its hash is, unknown fields included", async () => {
@@ -38,6 +38,20 @@ test("reads of one batch are answered in order and each by itself", async () => 
   expect(tuples[2]).toEqual(["CORRUPT", keys.hold("H-text")]);
   expect(tuples[0]).toEqual(tuples[4]);
   expect(Math.abs(now - (await side.now()))).toBeLessThan(60_000);
+});
+
+test("a hold's lines are read alone", async () => {
+  const { hold_id } = await side.hold({ lines: [{ sku: "phone", quantity: 2 }] });
+  await side.redis.set(keys.hold("H-text"), "text");
+  await side.redis.hset(keys.hold("H-empty"), "status", "ACTIVE");
+  const ids = [hold_id, newHold(), "H-text", "H-empty"];
+  const requests = ids.map((id) => ({ keys: [keys.hold(id)], args: ["1", "LINES"] }));
+  expect((await side.call("read_holds", ...requests)).tuples).toEqual([
+    ["LINES", "phone@main=2"],
+    ["HOLD_NOT_FOUND"],
+    ["CORRUPT", keys.hold("H-text")],
+    ["HOLD_NOT_FOUND"],
+  ]);
 });
 
 test("a read writes nothing, and works where nothing may be written", async () => {
