@@ -1,7 +1,5 @@
 -- How a hold ends, once: shared by confirm, cancel and expire.
 local ENDED_KEPT_MS = 24 * 60 * 60 * 1000
-local HOLD_FIELDS = { "status", "lines", "user_id", "created_at", "expires_at", "version", "order_id",
-  "payment_ref", "ended_at", "ended_by" }
 local STATUSES = { ACTIVE = true, CONFIRMED = true, CANCELLED = true, EXPIRED = true }
 
 local holds, ended = {}, {}
@@ -11,10 +9,23 @@ local holds, ended = {}, {}
 local function read_hold(hold_key, hold_id)
   local hold = holds[hold_key]
   if hold then return hold end
-  local values = read("HMGET", hold_key, unpack(HOLD_FIELDS))
+  local values = read("HMGET", hold_key, "status", "lines", "user_id", "created_at", "expires_at", "version",
+    "order_id", "payment_ref", "ended_at", "ended_by")
   if not values then return nil end
-  hold = { hold_key = hold_key, hold_id = hold_id }
-  for i, field in ipairs(HOLD_FIELDS) do hold[field] = values[i] or nil end
+  hold = {
+    hold_key = hold_key,
+    hold_id = hold_id,
+    status = values[1] or nil,
+    lines = values[2] or nil,
+    user_id = values[3] or nil,
+    created_at = values[4] or nil,
+    expires_at = values[5] or nil,
+    version = values[6] or nil,
+    order_id = values[7] or nil,
+    payment_ref = values[8] or nil,
+    ended_at = values[9] or nil,
+    ended_by = values[10] or nil,
+  }
   if hold.status then
     local whole_hold = STATUSES[hold.status] and whole(hold.created_at) and whole(hold.expires_at)
       and whole(hold.version) and hold.user_id
@@ -75,10 +86,17 @@ end
 -- A request that ends one hold for a caller: its own keys and the arguments all of them share. The
 -- idempotency key is optional here, since an ending is idempotent by nature: no fingerprint, no key.
 local function next_ending()
-  local request = { hold_key = next_key() }
-  request.deadline = whole(next_arg())
-  request.event_id, request.request_id = next_arg(), next_arg()
-  request.hold_id, request.fingerprint = next_arg(), next_arg()
+  local request = {
+    hold_key = next_key(),
+    deadline = whole(next_arg()),
+    event_id = next_arg(),
+    request_id = next_arg(),
+    hold_id = next_arg(),
+    fingerprint = next_arg(),
+    idem_key = nil,
+    lines = nil,
+    good = false,
+  }
   if request.fingerprint ~= "" then request.idem_key = next_key() end
   request.lines = next_lines()
   request.good = request.deadline and request.lines
