@@ -101,8 +101,9 @@ local function write_holds()
   local deadlines = {}
   for i = 1, #created do
     local hold = created[i]
-    call("HSET", hold.hold_key, "status", hold.status, "lines", lines_text(hold.lines), "user_id", hold.user_id,
-      "created_at", hold.created_at, "expires_at", hold.expires_at, "version", hold.version)
+    call("HSET", hold.hold_key, "status", hold.status, "lines", lines_text(hold.lines),
+      "user_id", hold.user_id, "created_at", hold.created_at, "expires_at", hold.expires_at,
+      "version", hold.version)
     deadlines[2 * i - 1], deadlines[2 * i] = hold.expires_at, hold.hold_id
   end
   call_with_all("ZADD", deadlines_key, deadlines)

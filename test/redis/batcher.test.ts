@@ -78,7 +78,11 @@ function countedBatcher(queue_max = 4_096) {
     queue_max,
   });
   const read = (hold_id: string, ms = LONG_MS) =>
-    batcher.submit("read_holds", { keys: [side.keys.hold(hold_id)], args: ["HOLD"] }, Date.now() + ms);
+    batcher.submit(
+      "read_holds",
+      { keys: [side.keys.hold(hold_id)], args: ["HOLD"] },
+      Date.now() + ms,
+    );
   return { ...batcher, read, calls, inFlightMax: () => in_flight_max };
 }
 
