@@ -5,8 +5,8 @@ import type { Inventory } from "../src/redis/inventory.ts";
 import type { Agent } from "./loop.ts";
 import { sweeperHolds, sweeperLateSeconds } from "./metrics.ts";
 
-/** Bounds one script call: reserves wait for at most so many expiries. */
-const BATCH_MAX = 100;
+/** How many due holds one sweep takes on. */
+export const SWEEP_MAX = 1_000;
 const IDLE_MS = 200;
 const CALL_MS_MAX = 5_000;
 
@@ -28,9 +28,9 @@ export function createSweeper({
   async function runOnce(): Promise<number> {
     // Asked for, not estimated: as long as nothing is due no call corrects the estimate.
     const now = await redisNow();
-    const due = await dueHolds(now, BATCH_MAX);
+    const due = await dueHolds(now, SWEEP_MAX);
     const context = { request_id: newRequestId(), deadline: monotonicNow() + CALL_MS_MAX };
-    // Submitted together, they go in one call. One that fails must not hide what became of the others.
+    // Submitted together, they share calls. One that fails must not hide what became of the others.
     const results = await Promise.allSettled(
       due.map(async ({ hold_id, due_at }) => {
         const outcome = await inventory.expireHold(hold_id, context);
