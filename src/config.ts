@@ -51,6 +51,7 @@ const processSettings = z.object({
   REQUEST_BUDGET_MS: whole(100, 30_000, 2_000),
   QUEUE_MAX: whole(1, 100_000, 4_096),
   REPLAY_WINDOW_SECONDS: whole(0, 30 * 86_400, 3_600),
+  EVENTS_KEPT_DAYS: whole(1, 36_500, 90),
   READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),
 });
 

@@ -5,6 +5,7 @@ import { createHealth } from "../src/health.ts";
 import { listen, SERVER_LIMITS } from "../src/listen.ts";
 import { createLog } from "../src/log.ts";
 import { createPool } from "../src/postgres/client.ts";
+import { forgetEvents } from "../src/postgres/forgetting.ts";
 import { createLedger } from "../src/postgres/ledger.ts";
 import { checkMigrations } from "../src/postgres/migrate.ts";
 import { openRecording } from "../src/postgres/recording.ts";
@@ -22,13 +23,17 @@ import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import { startLoop } from "./loop.ts";
 import { createPartitionMaker } from "./partition-maker.ts";
+import { createPruner } from "./pruner.ts";
 import { BLOCK_MS, createRecorder } from "./recorder.ts";
-import { createSweeper } from "./sweeper.ts";
+import { createSweeper, SWEEP_MAX } from "./sweeper.ts";
 import { createTrimmer } from "./trimmer.ts";
 
 const PARTITION = 0;
-/** Far more than one sweep submits: here nobody is turned away. */
-const SWEEPER_QUEUE_MAX = 1_000;
+const DAY_MS = 86_400_000;
+/** More than one sweep submits: here nobody is turned away. */
+const SWEEPER_QUEUE_MAX = 2 * SWEEP_MAX;
+/** Expiries in one call: reserves wait for so many, while others of the sweep wait for them. */
+const SWEEPER_CALL_MAX = 50;
 
 // The worker process: config → clients → agents → listen → stop.
 async function main() {
@@ -46,7 +51,13 @@ async function main() {
   await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, log);
   await scripts.load();
-  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: SWEEPER_QUEUE_MAX });
+  const batcher = createBatcher({
+    call: scripts.call,
+    keys,
+    clock,
+    queue_max: SWEEPER_QUEUE_MAX,
+    batch_max: SWEEPER_CALL_MAX,
+  });
   const inventory = createInventory({ batcher, keys, clock });
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
 
@@ -74,10 +85,17 @@ async function main() {
     replay_window_ms: config.REPLAY_WINDOW_SECONDS * 1000,
     log,
   });
+  const pruner = createPruner({
+    stream,
+    forget: (before_ms, count) => forgetEvents(pool, PARTITION, before_ms, count),
+    kept_ms: config.EVENTS_KEPT_DAYS * DAY_MS,
+    log,
+  });
   const loops = [
     recorder,
     sweeper,
     trimmer,
+    pruner,
     createLagMeter({ stream, ledger }),
     createPartitionMaker({ ledger, log }),
   ].map((agent) => startLoop(agent, log));

@@ -63,6 +63,11 @@ export const trimmedEntries = new Counter({
   help: "Recorded stream entries cut off.",
   registers,
 });
+export const prunedEvents = new Counter({
+  name: "holdfast_pruner_events_total",
+  help: "Events forgotten: old rows deleted from processed_events.",
+  registers,
+});
 export const agentFailures = new Counter({
   name: "holdfast_agent_failures_total",
   help: "Failed runs of the worker's agents.",

@@ -25,6 +25,7 @@ const types = {
 
 export type Pool = pg.Pool;
 export type Connection = pg.Client;
+export type Statement = pg.QueryConfig;
 
 /** Connections for short, independent reads. */
 export function createPool(url: string, log: Log): pg.Pool {
@@ -39,23 +40,37 @@ export function createPool(url: string, log: Log): pg.Pool {
 }
 
 /**
- * One connection of its own, for work that holds a session lock. The caller ends it.
+ * One connection of its own, for work that holds a session lock. The caller ends it. Queries that are not
+ * waited for are sent at once and answered in order, and one that fails does not keep back those behind it.
  * @param limits.statement_ms how long a statement, or a wait for a lock, may take
- * @param limits.silence_ms after how long without a query the server ends the session, and its locks with it
+ * @param settings of the server, for this session
  */
 export async function connect(
   url: string,
-  { statement_ms = STATEMENT_MS_MAX, silence_ms = 0 } = {},
+  { statement_ms = STATEMENT_MS_MAX } = {},
+  settings: Record<string, string | number> = {},
 ): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
+    pipeline: true,
     types,
-    options: `-c idle_session_timeout=${silence_ms}`,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(" "),
     ...timeouts(statement_ms),
   });
   client.on("error", () => {}); // the query in flight, or the next one, rejects with it
   await client.connect();
   return client;
+}
+
+/**
+ * The answers of queries that were sent one behind the other. When some fail it rejects with the first one's
+ * error: those behind it only say that the transaction is aborted, and may say so earlier.
+ */
+export async function answers<Sent extends readonly unknown[] | []>(sent: Sent) {
+  await Promise.allSettled(sent);
+  return Promise.all(sent);
 }
 
 const REFUSED_CLASSES = ["21", "22", "23", "42"];

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
-import { HOLD_EVENTS, MalformedEvent, parseEvent, stockDeltas } from "../../src/domain/event.ts";
+import {
+  firstEventIdAt,
+  HOLD_EVENTS,
+  MalformedEvent,
+  parseEvent,
+  stockDeltas,
+} from "../../src/domain/event.ts";
+import { newEventId } from "../../src/domain/ids.ts";
 import { changed, eventFields, payloadOf } from "./events.ts";
 
 const parse = (fields: Record<string, string>) => parseEvent(fields);
@@ -37,6 +44,21 @@ describe("an event is read", () => {
   test.each(["1", "999999999999999"])("with seq %s", (seq) => {
     expect(parse(eventFields({ seq })).seq).toBe(Number(seq));
   });
+});
+
+test("an event's id is written as Postgres writes it, or it would not be known again", () => {
+  const event_id = "0192B3A4-0000-7000-8000-00000000000A";
+  expect(parse(eventFields({ event_id })).event_id).toBe(event_id.toLowerCase());
+});
+
+test("the ids of a millisecond's events lie between the first of it and the first of the next", () => {
+  const before = Date.now();
+  const ids = Array.from({ length: 1_000 }, newEventId);
+  const after = Date.now();
+  const all = [firstEventIdAt(before), ...ids, firstEventIdAt(after + 1)];
+  expect(all.toSorted()).toEqual(all);
+  expect(firstEventIdAt(before + 1) > firstEventIdAt(before)).toBe(true);
+  expect(firstEventIdAt(-1)).toBe("00000000-0000-0000-0000-000000000000");
 });
 
 describe("an entry is no event", () => {

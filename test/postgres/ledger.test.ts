@@ -1,14 +1,12 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
-import type { HoldPayload, InventoryEvent } from "../../src/domain/event.ts";
 import { newEventId, newHoldId } from "../../src/domain/ids.ts";
-import { connect, createPool, isRefusal } from "../../src/postgres/client.ts";
+import { answers, connect, createPool, isRefusal } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
-import { openRecording, type Recording } from "../../src/postgres/recording.ts";
+import { openRecording } from "../../src/postgres/recording.ts";
 import { freshDatabase } from "../setup/stack.ts";
 import { keptLog } from "../worker/parts.ts";
 import { emptyLedger, query } from "../worker/query.ts";
-
-const NOON = Date.UTC(2026, 4, 15, 12);
+import { created, NOON, recording } from "./recorded.ts";
 
 const database = await freshDatabase();
 const pool = createPool(database.url, keptLog().log);
@@ -21,40 +19,6 @@ afterAll(async () => {
   await database.close();
 });
 
-async function recording<T>(work: (to: Recording) => Promise<T>): Promise<T> {
-  const open = await openRecording(database.url, 0);
-  if (!open) throw new Error("Another recording is open.");
-  try {
-    return await work(open);
-  } finally {
-    await open.close();
-  }
-}
-
-function created(seq: number, payload: Partial<HoldPayload> = {}): InventoryEvent {
-  return {
-    event_id: newEventId(),
-    type: "HOLD_CREATED",
-    seq,
-    payload: {
-      event_version: 1,
-      occurred_at: NOON,
-      request_id: "r",
-      hold_id: newHoldId(),
-      status: "ACTIVE",
-      user_id: "ann",
-      created_at: NOON,
-      expires_at: NOON + 1,
-      version: 1,
-      lines: [
-        { sku: "tea", store_id: "main", quantity: 2, available: 8, held: 2, version: seq },
-        { sku: "cup", store_id: "shop-1", quantity: 1, available: 0, held: 1, version: seq },
-      ],
-      ...payload,
-    },
-  };
-}
-
 describe("readHold", () => {
   test("is null for a hold that nobody recorded", async () => {
     expect(await ledger.readHold(newHoldId())).toBeNull();
@@ -63,7 +27,7 @@ describe("readHold", () => {
 
   test("gives an active hold with its lines by sku", async () => {
     const event = created(1);
-    await recording((to) => to.apply([event], "1-0"));
+    await recording(database.url, (to) => to.apply([event], "1-0"));
     expect(await ledger.readHold(event.payload.hold_id)).toEqual({
       hold_id: event.payload.hold_id,
       status: "ACTIVE",
@@ -86,9 +50,9 @@ describe("readHold", () => {
     const event = created(1);
     const ended = { ...more, status, version: 2, ended_at: NOON + 7 };
     const ending = { ...event, event_id: newEventId(), type, seq: 2 };
-    await recording((to) => to.apply([event], "1-0"));
+    await recording(database.url, (to) => to.apply([event], "1-0"));
     const payload = { ...event.payload, ...ended };
-    await recording((to) => to.apply([{ ...ending, payload }], "2-0"));
+    await recording(database.url, (to) => to.apply([{ ...ending, payload }], "2-0"));
     expect(await ledger.readHold(event.payload.hold_id)).toMatchObject(ended);
   });
 
@@ -96,8 +60,8 @@ describe("readHold", () => {
     const event = created(1);
     const payload = { ...event.payload, status: "EXPIRED" as const, version: 2, ended_at: NOON };
     const ending = { ...event, event_id: newEventId(), type: "HOLD_EXPIRED" as const, seq: 2 };
-    await recording((to) => to.apply([{ ...ending, payload }], "2-0"));
-    await recording((to) => to.apply([event], "1-0"));
+    await recording(database.url, (to) => to.apply([{ ...ending, payload }], "2-0"));
+    await recording(database.url, (to) => to.apply([event], "1-0"));
     expect(await ledger.readHold(event.payload.hold_id)).toMatchObject({ status: "EXPIRED" });
   });
 });
@@ -108,12 +72,12 @@ describe("readProgress", () => {
   });
 
   test("tells the highest seq and the newest entry, as numbers and text", async () => {
-    await recording((to) => to.apply([created(1), created(2)], "1760000000000-12"));
+    await recording(database.url, (to) => to.apply([created(1), created(2)], "1760000000000-12"));
     expect(await ledger.readProgress()).toEqual({
       applied_seq: 2,
       applied_entry_id: "1760000000000-12",
     });
-    await recording((to) => to.apply([created(3)], "1760000000000-9"));
+    await recording(database.url, (to) => to.apply([created(3)], "1760000000000-9"));
     expect(await ledger.readProgress()).toEqual({
       applied_seq: 3,
       applied_entry_id: "1760000000000-12",
@@ -124,20 +88,20 @@ describe("readProgress", () => {
 
 describe("openRecording", () => {
   test("gives one recording for each partition, until it is closed", async () => {
-    await recording(async () => {
+    await recording(database.url, async () => {
       expect(await openRecording(database.url, 0)).toBeNull();
       const other = await openRecording(database.url, 1);
       expect(other).not.toBeNull();
       await other?.close();
     });
-    await recording(async () => {});
+    await recording(database.url, async () => {});
   });
 });
 
 describe("partitions of stock_movements", () => {
   const partitionOf = async (occurred_at: number) => {
     const event = created(1, { occurred_at });
-    await recording((to) => to.apply([event], "1-0"));
+    await recording(database.url, (to) => to.apply([event], "1-0"));
     const [row] = await query<{ name: string }>(
       database.url,
       "select distinct tableoid::regclass::text as name from stock_movements where event_id = $1",
@@ -249,6 +213,13 @@ describe("isRefusal", () => {
       expect(isRefusal(error)).toBe(false);
     }
   });
+});
+
+test("of queries that were sent together it is the first one's error that counts", async () => {
+  const first = new Promise((_, reject) => setTimeout(() => reject(new Error("refused")), 10));
+  const second = Promise.reject(new Error("the transaction is aborted"));
+  await expect(answers([Promise.resolve(), first, second])).rejects.toThrow("refused");
+  expect(await answers([Promise.resolve(1), Promise.resolve("b")])).toEqual([1, "b"]);
 });
 
 test("a connection has a limit for statements, locks and idle transactions", async () => {

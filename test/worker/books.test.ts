@@ -45,6 +45,7 @@ test.each([
   ["update hold_lines set quantity = 2", /lines is tea@main=1 in Redis, tea@main=2 not/],
   ["delete from hold_lines", /lines is tea@main=1 in Redis/],
   ["delete from holds where status = 'ACTIVE'", /^hold H-.* is not in Postgres/],
+  ["delete from holds where status = 'ACTIVE'", /^lines of hold H-.* is not in Postgres/],
   [
     "insert into holds (hold_id, status, user_id, created_at, expires_at, version) " +
       "values ('H-1', 'ACTIVE', 'ann', now(), now(), 1)",

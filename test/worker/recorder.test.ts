@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import { GROUP } from "../../src/redis/keys.ts";
-import { recorderEvents, seqRewinds } from "../../worker/metrics.ts";
+import { recorderBatchSeconds, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { callContext } from "../setup/deciding-side.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
@@ -43,6 +43,12 @@ const appliedSeq = async () => {
     "select applied_seq::int as seq from recorder_progress",
   );
   return row?.seq ?? 0;
+};
+
+const appliedCount = () => metric(recorderEvents, { outcome: "APPLIED" });
+const batchCount = async () => {
+  const { values } = await recorderBatchSeconds.get();
+  return values.find(({ metricName }) => metricName?.endsWith("_count"))?.value ?? 0;
 };
 
 /** Reads entries as another worker would that then dies. */
@@ -89,6 +95,28 @@ test.each([999, 1_000, 1_001])("%i entries are recorded, a thousand at a time", 
   await close();
   expect(await appliedSeq()).toBe(count);
   expect(await books()).toEqual([]);
+});
+
+test("events that come one by one share transactions", async () => {
+  const { runOnce, close } = await recorder();
+  const [applied, batches, began] = [await appliedCount(), await batchCount(), performance.now()];
+  let going = true;
+  const recording = (async () => {
+    while (going) await runOnce();
+  })();
+  try {
+    for (let i = 0; i < 100; i += 1) await shop.reserve("tea");
+    await until("they are recorded", async () =>
+      (await appliedCount()) === applied + 100 ? true : undefined,
+    );
+    // One begins at once, and then at most one in 25 ms.
+    const batches_max = 1 + (performance.now() - began) / 25;
+    expect((await batchCount()) - batches).toBeLessThanOrEqual(batches_max);
+  } finally {
+    going = false;
+    await recording;
+    await close();
+  }
 });
 
 test("entries that come twice, in any order, change nothing", async () => {
