@@ -21,7 +21,7 @@ const BATCH_MAX = 1_000;
  * While fewer come than fill a batch, one begins at most so often: a transaction costs as much CPU as 35
  * events more in it would, and the sale needs it. So an event is recorded a little later than it could be.
  */
-const BATCH_EVERY_MS = 25;
+const BATCH_EVERY_MS = 20;
 /** Also how long a stop may have to wait for the blocking read. */
 export const BLOCK_MS = 1_000;
 /** How often a standby looks whether the active recorder is gone. */
