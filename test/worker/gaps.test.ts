@@ -3,9 +3,9 @@ import { GROUP } from "../../src/redis/keys.ts";
 import { recorderExternal, seqGaps } from "../../worker/metrics.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
-import { metric, openRecorder } from "./parts.ts";
-import { countRows, emptyLedger, query } from "./query.ts";
-import { openShop, type Shop } from "./shop.ts";
+import { metric, openNewShop, openRecorder } from "./parts.ts";
+import { countRows, query } from "./query.ts";
+import type { Shop } from "./shop.ts";
 
 const redis = await freshRedis();
 const database = await freshDatabase();
@@ -13,11 +13,7 @@ let shop: Shop;
 let recorder: Awaited<ReturnType<typeof openRecorder>>;
 
 beforeEach(async () => {
-  await emptyLedger(database.url);
-  shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
-  await shop.stock("tea", 1_000);
-  recorder = await openRecorder({ redisUrl: redis.url, databaseUrl: database.url });
+  ({ shop, recorder } = await openNewShop(redis.url, database.url));
 });
 
 afterEach(async () => {

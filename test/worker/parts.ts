@@ -9,6 +9,8 @@ import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/cl
 import { type Consumer, createConsumer } from "../../src/redis/consumer.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { BLOCK_MS, createRecorder } from "../../worker/recorder.ts";
+import { emptyLedger } from "./query.ts";
+import { openShop } from "./shop.ts";
 
 type LogLine = Record<string, unknown> & { level: string; msg: string };
 
@@ -73,6 +75,15 @@ export async function openRecorder({
   }
   const { runOnce, close: closeRecording } = recorder;
   return { ...kept, runOnce, closeRecording, drain, drainThroughFaults, close };
+}
+
+/** An empty Redis and ledger, a shop with 1,000 units of tea, and the recorder. The test closes both. */
+export async function openNewShop(redisUrl: string, databaseUrl: string) {
+  await emptyLedger(databaseUrl);
+  const shop = await openShop(redisUrl);
+  await shop.redis.call("FLUSHALL");
+  await shop.stock("tea", 1_000);
+  return { shop, recorder: await openRecorder({ redisUrl, databaseUrl }) };
 }
 
 /** The sum of a counter's or gauge's values in this process, of those that carry all of `labels`. */

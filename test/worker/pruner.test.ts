@@ -5,9 +5,9 @@ import { prunedEvents, recorderEvents, seqRewinds } from "../../worker/metrics.t
 import { createPruner } from "../../worker/pruner.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
-import { keptLog, metric, openRecorder } from "./parts.ts";
-import { countRows, emptyLedger, query } from "./query.ts";
-import { handMade, openShop, type Shop, shuffled } from "./shop.ts";
+import { keptLog, metric, openNewShop, type openRecorder } from "./parts.ts";
+import { countRows, query } from "./query.ts";
+import { handMade, type Shop, shuffled } from "./shop.ts";
 
 const DAY_MS = 86_400_000;
 const KEPT_MS = 90 * DAY_MS;
@@ -20,11 +20,7 @@ let shop: Shop;
 let recorder: Awaited<ReturnType<typeof openRecorder>>;
 
 beforeEach(async () => {
-  await emptyLedger(database.url);
-  shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
-  await shop.stock("tea", 1_000);
-  recorder = await openRecorder({ redisUrl: redis.url, databaseUrl: database.url });
+  ({ shop, recorder } = await openNewShop(redis.url, database.url));
 });
 
 afterEach(async () => {

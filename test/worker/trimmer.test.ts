@@ -7,9 +7,9 @@ import { trimmedEntries } from "../../worker/metrics.ts";
 import { createTrimmer } from "../../worker/trimmer.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
-import { keptLog, metric, openRecorder } from "./parts.ts";
-import { emptyLedger, query } from "./query.ts";
-import { openShop, type Shop } from "./shop.ts";
+import { keptLog, metric, openNewShop, type openRecorder } from "./parts.ts";
+import { query } from "./query.ts";
+import type { Shop } from "./shop.ts";
 
 const COUNT = 600;
 /** XTRIM with ~ cuts whole nodes, which have at most so many entries. */
@@ -24,11 +24,7 @@ let shop: Shop;
 let recorder: Awaited<ReturnType<typeof openRecorder>>;
 
 beforeEach(async () => {
-  await emptyLedger(database.url);
-  shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
-  await shop.stock("tea", 1_000);
-  recorder = await openRecorder({ redisUrl: redis.url, databaseUrl: database.url });
+  ({ shop, recorder } = await openNewShop(redis.url, database.url));
 });
 
 afterEach(async () => {
