@@ -3,7 +3,8 @@
 -- KEYS  stream, seq, deadlines; for each request: hold, idem (only with a fingerprint), then for each line:
 --       stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
---       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id, payment_ref
+--       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id,
+--       payment_ref (may be empty)
 -- Reply {now_ms, tuples}, one of these for each request:
 --   CONFIRMED order_id ended_at                sold; the event is in the stream
 --   REPLAYED order_id ended_at                 it was sold before, for the same payment_ref
@@ -34,7 +35,7 @@ local function decide()
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then
-    if hold.payment_ref == payment_ref then return { "REPLAYED", hold.order_id, hold.ended_at } end
+    if (hold.payment_ref or "") == payment_ref then return { "REPLAYED", hold.order_id, hold.ended_at } end
     return { "HOLD_ALREADY_CONFIRMED" }
   end
   if hold.status == "CANCELLED" then return { "HOLD_CANCELLED" } end
@@ -42,9 +43,13 @@ local function decide()
     return { "HOLD_EXPIRED", whole(hold.expires_at) }
   end
 
-  hold.order_id, hold.payment_ref = order_id, payment_ref
-  end_hold(hold, request, "CONFIRMED",
-    ',"order_id":"' .. order_id .. '","payment_ref":' .. cjson.encode(payment_ref))
+  local more = ',"order_id":"' .. order_id .. '"'
+  hold.order_id = order_id
+  if payment_ref ~= "" then
+    hold.payment_ref = payment_ref
+    more = more .. ',"payment_ref":' .. cjson.encode(payment_ref)
+  end
+  end_hold(hold, request, "CONFIRMED", more)
   remember(request.idem_key, request.fingerprint, " " .. order_id .. " " .. hold.ended_at)
   return { "CONFIRMED", order_id, hold.ended_at }
 end

@@ -33,6 +33,17 @@ local function whole(text)
   return number
 end
 
+-- How many of something follow, or nil. Without a count it is not known where the next request begins:
+-- from there on all of them are bad.
+local lost_count = false
+
+local function next_count(max)
+  local count = whole(next_arg())
+  lost_count = lost_count or not count or count > max
+  if lost_count then return nil end
+  return count
+end
+
 -- GET, HMGET and the like on a key of another type answer an error table; it becomes nil here, so that
 -- one call tells both the type and the value.
 local function read(...)

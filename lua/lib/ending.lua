@@ -74,8 +74,10 @@ local function write_endings()
     local hold = ended[i]
     call("HSET", hold.hold_key, "status", hold.status, "ended_at", hold.ended_at,
       "ended_by", hold.ended_by, "version", hold.version)
-    if hold.order_id then
+    if hold.payment_ref then
       call("HSET", hold.hold_key, "order_id", hold.order_id, "payment_ref", hold.payment_ref)
+    elseif hold.order_id then
+      call("HSET", hold.hold_key, "order_id", hold.order_id)
     end
     call("PEXPIREAT", hold.hold_key, kept_until)
     hold_ids[i] = hold.hold_id

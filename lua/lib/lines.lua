@@ -2,9 +2,6 @@
 -- "<sku>@<store_id>=<quantity>" joined by spaces.
 local LINES_MAX, QUANTITY_MAX = 100, 1000
 
--- Without a count it is not known where the next request begins: from there on all of them are bad.
-local lost_count = false
-
 local function next_line()
   -- All members at once: a table that grows member by member is made anew each time it is full.
   return {
@@ -35,9 +32,8 @@ end
 -- Takes a request's lines: a count, then sku, store_id and quantity each; their stock and item keys come
 -- in KEYS. Nil when an argument is bad.
 local function next_lines()
-  local count = whole(next_arg())
-  lost_count = lost_count or not count or count > LINES_MAX
-  if lost_count then return nil end
+  local count = next_count(LINES_MAX)
+  if not count then return nil end
   local lines, good = {}, true
   for i = 1, count do
     local line = next_line()

@@ -36,14 +36,19 @@ local function change_stock(stock, available_delta, held_delta)
   stock.version = stock.version + 1
 end
 
--- INCRBY and not SET, so that a TTL somebody put on the key stays.
+-- Whether anybody has stocked it, an earlier request of this batch included.
+local function is_known(stock)
+  return stock.known or stock.touched
+end
+
+-- INCRBY and not SET, so that a TTL somebody put on the key stays. By 0 it makes an empty stock known.
 local function write_stocks()
   for _, stock in ipairs(touched) do
     local delta = stock.available - stock.available_before
-    if delta ~= 0 then
+    if delta ~= 0 or not stock.known then
       call("INCRBY", stock.stock_key, format("%d", delta))
     end
     call("HSET", stock.item_key, "held", format("%d", stock.held),
-      "version", format("%d", stock.version))
+      "version", format("%d", stock.version), "changed_at", now_text)
   end
 end

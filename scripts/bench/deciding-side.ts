@@ -4,9 +4,12 @@ import { monotonicNow } from "../../src/now.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
 import { createRedis, untilReady } from "../../src/redis/client.ts";
 import { createClock } from "../../src/redis/clock.ts";
+import { createRecords } from "../../src/redis/idempotency.ts";
 import { createInventory } from "../../src/redis/inventory.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
+import { createStock } from "../../src/redis/stock.ts";
+import { createStores } from "../../src/redis/stores.ts";
 import { createStream } from "../../src/redis/stream.ts";
 import { newKeyPrefix, TTL_SECONDS } from "./load.ts";
 
@@ -28,6 +31,9 @@ export async function openDecidingSide(redis_url: string) {
   await scripts.load();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
+  const stores = createStores(redis, keys, STORE);
+  const stock = createStock({ batcher, keys, stores, default_store: STORE });
+  const records = createRecords(redis, keys);
 
   const key_prefix = newKeyPrefix();
   let count = 0;
@@ -49,6 +55,9 @@ export async function openDecidingSide(redis_url: string) {
     clock,
     scripts,
     inventory,
+    stores,
+    stock,
+    records,
     log,
     async stop() {
       batcher.stop();

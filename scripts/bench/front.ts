@@ -1,11 +1,14 @@
 import "../../src/node-version.ts";
 import type { Request, Response } from "express";
+import { z } from "zod";
 import { readConfig } from "../../src/config.ts";
 import { newHoldId } from "../../src/domain/ids.ts";
 import { createHealth } from "../../src/health.ts";
 import { answer } from "../../src/http/answer.ts";
 import { createApp } from "../../src/http/app.ts";
 import { readJson } from "../../src/http/body.ts";
+import { createLagReader } from "../../src/http/lag.ts";
+import { type RouteSpec, rawRoute } from "../../src/http/route.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listen } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
@@ -25,18 +28,29 @@ async function main(kind: string | undefined) {
   const side = await openDecidingSide(config.REDIS_URL);
   const pool = createPool(config.DATABASE_URL, side.log);
   const app = createApp({
+    ...side,
     inventory: await inventoryOf(kind, side, config.DATABASE_URL),
     ledger: createLedger(pool),
-    log: side.log,
+    pool,
+    readLag: createLagReader(() => Promise.resolve({ seconds: 0 }), pool),
+    lastSeq: () => Promise.resolve(0),
     health: createHealth({}),
     default_store: STORE,
     request_budget_ms: config.REQUEST_BUDGET_MS,
-    more_routes: [{ method: "POST", path: "/noop", handle: answerConstant }],
+    more_routes: [rawRoute(NOOP, answerConstant)],
   });
   const server = createHttpServer(app);
   await listen(server, { port: config.PORT, host: config.HOST, variable: "PORT" });
   stopOnSignals(side.log, [() => drain(server), side.stop, () => pool.end()]);
 }
+
+const NOOP: RouteSpec = {
+  method: "POST",
+  path: "/noop",
+  tag: "Benchmark",
+  summary: "Reads the body and answers a constant",
+  answers: { 201: { description: "A constant.", body: z.object({}) } },
+};
 
 async function inventoryOf(kind: string | undefined, side: DecidingSide, database_url: string) {
   switch (kind) {

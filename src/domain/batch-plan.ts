@@ -1,10 +1,15 @@
 import {
+  changesOf,
   type EventType,
   HOLD_EVENTS,
   type HoldPayload,
   type InventoryEvent,
-  stockDeltas,
+  isHoldEvent,
+  type LineChange,
 } from "./event.ts";
+
+/** An event that the ledger has just taken in. `recorded_id` counts them in that order, with gaps. */
+export type RecordedEvent = InventoryEvent & { recorded_id: number };
 
 export type StockLevel = {
   sku: string;
@@ -16,15 +21,22 @@ export type StockLevel = {
 };
 
 export type Movement = {
+  recorded_id: number;
   occurred_at: number;
   sku: string;
   store_id: string;
   kind: EventType | "EXTERNAL";
   available_delta: number;
   held_delta: number;
+  /** The stock's after it; null when it is EXTERNAL, which is no version of its own. */
+  version: number | null;
   event_id: string;
+  /** The hold, or what a change of stock refers to. */
   reference: string | null;
+  reason: string | null;
   notes: string | null;
+  /** Who did it; null when nobody was named. */
+  actor: string | null;
 };
 
 /** A run of seqs: `first` to `last`, both included. */
@@ -35,6 +47,10 @@ export type BatchPlan = {
   holds: HoldPayload[];
   levels: StockLevel[];
   movements: Movement[];
+  /** Every store the events speak of. */
+  stores: string[];
+  /** Ids of the events that may be what a new product was promised (table initial_stocks). */
+  adjustments: string[];
   /** Seqs that were skipped: their events never came. */
   gaps: SeqRange[];
   /** Seqs at or below the recorded one: late arrivals, or Redis counts anew. */
@@ -53,13 +69,15 @@ export const stockOf = ({ sku, store_id }: { sku: string; store_id: string }) =>
  * @param applied_seq the highest seq recorded so far
  */
 export function planBatch(
-  events: InventoryEvent[],
+  events: RecordedEvent[],
   levels: Map<string, StockLevel>,
   applied_seq: number,
 ): BatchPlan {
   const holds = new Map<string, HoldPayload>();
   const changed = new Map<string, StockLevel>();
   const movements: Movement[] = [];
+  const stores = new Set<string>();
+  const adjustments: string[] = [];
   const gaps: SeqRange[] = [];
   const late_seqs: number[] = [];
   let seq = applied_seq;
@@ -69,60 +87,90 @@ export function planBatch(
     if (event.seq > seq + 1) gaps.push({ first: seq + 1, last: event.seq - 1 });
     seq = Math.max(seq, event.seq);
 
-    const { payload } = event;
-    const known = holds.get(payload.hold_id);
-    if (!known || known.version < payload.version) holds.set(payload.hold_id, payload);
+    if (isHoldEvent(event)) {
+      const { payload } = event;
+      const known = holds.get(payload.hold_id);
+      if (!known || known.version < payload.version) holds.set(payload.hold_id, payload);
+    } else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
 
-    for (const line of payload.lines) {
-      const stock = stockOf(line);
-      const before = changed.get(stock) ?? levels.get(stock) ?? unknownLevel(line);
-      const after = line.version > before.version ? levelAfter(line, payload) : before;
-      movements.push(...movementsOf(event, line, before, after));
+    const cause = causeOf(event);
+    for (const change of changesOf(event)) {
+      const stock = stockOf(change);
+      const before = changed.get(stock) ?? levels.get(stock) ?? unknownLevel(change);
+      const after =
+        change.version > before.version ? levelAfter(change, cause.occurred_at) : before;
+      movements.push(...movementsOf(event, cause, change, before, after));
       changed.set(stock, after);
+      stores.add(change.store_id);
     }
   }
   return {
     holds: [...holds.values()],
     levels: [...changed.values()],
     movements,
+    stores: [...stores],
+    adjustments,
     gaps,
     late_seqs,
     applied_seq: seq,
   };
 }
 
+type Cause = Pick<Movement, "occurred_at" | "reference" | "reason" | "notes" | "actor">;
+
+// Of all movements of an event.
+function causeOf(event: InventoryEvent): Cause {
+  const { occurred_at, reason = null } = event.payload;
+  if (!isHoldEvent(event)) {
+    const { reference = null, notes = null, actor } = event.payload;
+    return { occurred_at, reference, reason, notes, actor };
+  }
+  const { hold_id, user_id } = event.payload;
+  const actor = event.type === "HOLD_EXPIRED" ? "worker" : user_id || null;
+  return { occurred_at, reference: hold_id, reason, notes: null, actor };
+}
+
 // The deltas of a stock's movements add up to its level, always. So whatever lies between two levels and is
 // not the event's doing becomes an EXTERNAL movement: a SET by redis-cli, or events that never came; and
 // when such an event does come late, the same reckoning takes it out again.
 function movementsOf(
-  event: InventoryEvent,
-  line: HoldPayload["lines"][number],
+  { recorded_id, event_id, type: kind }: RecordedEvent,
+  { occurred_at, reference, reason, notes, actor }: Cause,
+  { sku, store_id, version, available_delta, held_delta }: LineChange,
   before: StockLevel,
   after: StockLevel,
 ): Movement[] {
-  const { payload, event_id } = event;
-  const { sku, store_id } = line;
-  const own = stockDeltas(event.type, line.quantity);
-  const common = { occurred_at: payload.occurred_at, sku, store_id, event_id };
-  const movement: Movement = {
-    ...common,
-    kind: event.type,
-    ...own,
-    reference: payload.hold_id,
-    notes: payload.reason ?? null,
-  };
-  const available_delta = after.available - before.available - own.available_delta;
-  const held_delta = after.held - before.held - own.held_delta;
-  if (available_delta === 0 && held_delta === 0) return [movement];
-  const external: Movement = {
-    ...common,
-    kind: "EXTERNAL",
+  const own: Movement = {
+    recorded_id,
+    occurred_at,
+    sku,
+    store_id,
+    kind,
     available_delta,
     held_delta,
-    reference: null,
-    notes: externalNote(line.version, before.version),
+    version,
+    event_id,
+    reference,
+    reason,
+    notes,
+    actor,
   };
-  return [external, movement];
+  const unexplained = {
+    available_delta: after.available - before.available - available_delta,
+    held_delta: after.held - before.held - held_delta,
+  };
+  if (unexplained.available_delta === 0 && unexplained.held_delta === 0) return [own];
+  const external: Movement = {
+    ...own,
+    ...unexplained,
+    kind: "EXTERNAL",
+    version: null,
+    reference: null,
+    reason: null,
+    notes: externalNote(version, before.version),
+    actor: "outside",
+  };
+  return [external, own];
 }
 
 function externalNote(version: number, known_version: number): string {
@@ -140,13 +188,13 @@ const unknownLevel = ({ sku, store_id }: { sku: string; store_id: string }): Sto
   updated_at: 0,
 });
 
-const levelAfter = (line: HoldPayload["lines"][number], payload: HoldPayload): StockLevel => ({
-  sku: line.sku,
-  store_id: line.store_id,
-  available: line.available,
-  held: line.held,
-  version: line.version,
-  updated_at: payload.occurred_at,
+const levelAfter = (change: LineChange, updated_at: number): StockLevel => ({
+  sku: change.sku,
+  store_id: change.store_id,
+  available: change.available,
+  held: change.held,
+  version: change.version,
+  updated_at,
 });
 
 export const isSold = (hold: HoldPayload) => hold.status === HOLD_EVENTS.HOLD_CONFIRMED;

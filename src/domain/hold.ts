@@ -27,6 +27,18 @@ export function statusAt(hold: Hold, now: number): HoldStatus {
   return hold.status === "ACTIVE" && now >= hold.expires_at ? "EXPIRED" : hold.status;
 }
 
+/** One line for each stock, in the order in which they were first named. */
+export function sumLines(lines: Line[]): Line[] {
+  if (lines.length === 1) return lines;
+  const by_stock = new Map<string, Line>();
+  for (const line of lines) {
+    const stock = `${line.sku}@${line.store_id}`;
+    const quantity = (by_stock.get(stock)?.quantity ?? 0) + line.quantity;
+    by_stock.set(stock, { ...line, quantity });
+  }
+  return [...by_stock.values()];
+}
+
 const LINE_PATTERN = /^([A-Za-z0-9._-]{1,64})@([A-Za-z0-9._-]{1,64})=([1-9][0-9]{0,3})$/;
 
 /**

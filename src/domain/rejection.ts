@@ -1,3 +1,5 @@
+import { STORES_MAX } from "./limits.ts";
+
 /** Every expected no, as the contract names them. `http/problem.ts` gives each its status and words. */
 export type RejectionCode =
   | "BODY_TOO_LARGE"
@@ -11,11 +13,16 @@ export type RejectionCode =
   | "INVALID_REQUEST"
   | "METHOD_NOT_ALLOWED"
   | "NOT_FOUND"
+  | "PRODUCT_EXISTS"
+  | "PRODUCT_IN_USE"
+  | "PRODUCT_NOT_FOUND"
   | "REQUEST_TIMEOUT"
   | "SOLD_OUT"
   | "STORE_NOT_FOUND"
   | "UNKNOWN_SKU"
-  | "UNSUPPORTED_MEDIA_TYPE";
+  | "UNSUPPORTED_MEDIA_TYPE"
+  | "VERSION_CONFLICT"
+  | "WOULD_GO_NEGATIVE";
 
 /**
  * An expected no. Not an Error on purpose: a sale refuses a hundred times more than it grants, and a stack
@@ -36,3 +43,6 @@ export class Rejection {
     this.members = members;
   }
 }
+
+export const tooManyStores = () =>
+  new Rejection("INVALID_REQUEST", `There are ${STORES_MAX} stores already, and no room for more.`);

@@ -3,11 +3,13 @@ import { monotonicNow } from "../now.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
 import { failedOutcome, Overloaded, RedisFault } from "./outcome.ts";
-import type { ScriptName } from "./scripts.ts";
+import { READ_SCRIPTS, type ScriptName } from "./scripts.ts";
 
 /** Two: while Redis works on one batch and its fsync, the next is there already. More would be smaller. */
 const IN_FLIGHT_MAX = 2;
 const BATCH_MAX = 128;
+/** Keys in one call, unless a request has more by itself: wide ones must not make a call that lasts. */
+const KEYS_MAX = 4_096;
 const RETRY_MS = 50;
 const OVERDUE_CHECK_MS = 100;
 
@@ -95,7 +97,7 @@ export function createBatcher(deps: {
     while (in_flight.size < IN_FLIGHT_MAX) {
       const [script, queue] = queues.entries().next().value ?? [];
       if (!script || !queue) break;
-      const batch = queue.splice(0, batch_max);
+      const batch = queue.splice(0, batchSize(queue));
       queued -= batch.length;
       // What is left goes behind the other scripts, so that none of them waits for this one to be empty.
       queues.delete(script);
@@ -104,6 +106,17 @@ export function createBatcher(deps: {
       if (open.length > 0) void run(script, open);
     }
     queueLength.set(queued);
+  }
+
+  function batchSize(queue: Waiting[]): number {
+    let size = 0;
+    let keys = 0;
+    for (const { request } of queue) {
+      keys += request.keys.length;
+      if (size === batch_max || (keys > KEYS_MAX && size > 0)) break;
+      size += 1;
+    }
+    return size;
   }
 
   async function run(script: ScriptName, batch: Waiting[]) {
@@ -128,7 +141,7 @@ export function createBatcher(deps: {
   }
 
   function joinRequests(script: ScriptName, batch: Waiting[]) {
-    const keys = script === "read_holds" ? [] : [...shared_keys];
+    const keys = READ_SCRIPTS.has(script) ? [] : [...shared_keys];
     const args = [String(batch.length)];
     for (const { request, deadline } of batch) {
       keys.push(...request.keys);

@@ -3,6 +3,9 @@ import { GROUP, type Keys } from "./keys.ts";
 
 /** An entry as it stands in the stream; `fields` is null when it was deleted while it was pending. */
 export type Entry = { id: string; fields: Record<string, string> | null };
+/** About so many dead letters have a copy in Redis, the newest; `dead_events` has them all. */
+const DEAD_KEPT = 10_000;
+
 export type Consumer = ReturnType<typeof createConsumer>;
 
 /**
@@ -71,10 +74,12 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
    */
   async function bury(entry: Entry, about: Record<string, string>): Promise<boolean> {
     const fields = Object.entries({ ...entry.fields, entry_id: entry.id, ...about }).flat();
-    const copied = await redis.xadd(keys.dead, "*", ...fields).catch((error: unknown) => {
-      if (isReply(error, "OOM")) return null;
-      throw error;
-    });
+    const copied = await redis
+      .xadd(keys.dead, "MAXLEN", "~", DEAD_KEPT, "*", ...fields)
+      .catch((error: unknown) => {
+        if (isReply(error, "OOM")) return null;
+        throw error;
+      });
     await ack([entry.id]);
     return copied !== null;
   }

@@ -1,17 +1,20 @@
-import { type Hold, type HoldStatus, type Line, parseLines } from "../domain/hold.ts";
+import { type Hold, type HoldStatus, type Line, parseLines, sumLines } from "../domain/hold.ts";
 import { newEventId, newHoldId, newOrderId } from "../domain/ids.ts";
+import { QUANTITY_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
-import { corruptKeys, countHoldOutcome } from "../metrics.ts";
-import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
+import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
+import {
+  type CallContext,
+  commonRefusal,
+  createSubmit,
+  nothingDone,
+  shortLines,
+} from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { parseHold } from "./hold-hash.ts";
-import type { Keys } from "./keys.ts";
-import { CorruptKey, RedisFault } from "./outcome.ts";
+import type { IdemRoute, Keys } from "./keys.ts";
 import type { ScriptName } from "./scripts.ts";
-
-/** What every call carries: who asked, and until when (local ms) somebody waits for the answer. */
-export type CallContext = { request_id: string; deadline: number };
 
 const STALE_LINES_TRIES_MAX = 100;
 
@@ -30,31 +33,35 @@ export function createInventory({
   clock: Clock;
   keys: Keys;
 }) {
-  /** Takes stock for a new hold. The same idempotency_key and request again give the first hold. */
+  const submit = createSubmit(batcher);
+
+  /**
+   * Takes stock for a new hold. The same idempotency_key and request again give the first hold.
+   * @param input.user_id "" when nobody was named
+   */
   async function createHold(
     input: {
       lines: Line[];
       user_id: string;
       ttl_seconds: number;
       idempotency_key: string;
+      route?: "reserve" | "v1_reserve" | undefined;
     },
     context: CallContext,
   ): Promise<{ hold_id: string; expires_at: number; replayed: boolean }> {
     const hold_id = newHoldId();
-    const { lines, user_id, ttl_seconds, idempotency_key } = input;
+    const { user_id, ttl_seconds, idempotency_key, route = "reserve" } = input;
+    const lines = sumLines(input.lines);
+    refuseTooMany(lines);
     const tuple = await submit("create_holds", context, {
-      keys: [
-        keys.hold(hold_id),
-        keys.idem("reserve", idempotency_key),
-        ...lines.flatMap(stockKeysOf),
-      ],
+      keys: [keys.hold(hold_id), keys.idem(route, idempotency_key), ...lines.flatMap(keys.ofStock)],
       args: [
         newEventId(),
         context.request_id,
         hold_id,
         user_id,
         String(ttl_seconds * 1000),
-        fingerprintOf(["reserve", lines, user_id, ttl_seconds]),
+        fingerprintOf([route, lines, user_id, ttl_seconds]),
         ...lineArgs(lines),
       ],
     });
@@ -70,39 +77,29 @@ export function createInventory({
           replayed,
         };
       }
-      case "UNKNOWN_SKU":
-        throw new Rejection("UNKNOWN_SKU", `Nobody has stocked ${tuple[1]}.`, {
-          sku: tuple[1],
-        });
-      case "SOLD_OUT": {
-        const [, sku, , requested, available] = tuple;
-        throw new Rejection(
-          "SOLD_OUT",
-          `${requested} of ${sku} requested, ${available} available.`,
-          {
-            sku,
-            requested,
-            available,
-          },
-        );
-      }
+      case "SOLD_OUT":
+        throw soldOut(tuple, route === "v1_reserve" || lines.length > 1);
       default:
         throw commonRefusal(tuple);
     }
   }
 
-  /** Sells a hold's units. Again with the same payment_ref gives the same order. */
+  /**
+   * Sells a hold's units. Again with the same payment_ref gives the same order.
+   * @param input.payment_ref "" when the payment has no name
+   */
   async function confirmHold(
     input: {
       hold_id: string;
       payment_ref: string;
       idempotency_key?: string | undefined;
+      route?: "confirm" | "v1_confirm" | undefined;
     },
     context: CallContext,
   ): Promise<{ order_id: string; confirmed_at: number; replayed: boolean }> {
     const order_id = newOrderId();
-    const { hold_id, payment_ref } = input;
-    const idem = idemOf("confirm", input.idempotency_key, [hold_id, payment_ref]);
+    const { hold_id, payment_ref, route = "confirm" } = input;
+    const idem = idemOf(route, input.idempotency_key, [hold_id, payment_ref]);
     const tuple = await endHold("confirm_holds", hold_id, idem, [order_id, payment_ref], context);
     switch (tuple[0]) {
       case "CONFIRMED":
@@ -141,11 +138,12 @@ export function createInventory({
       hold_id: string;
       reason: string;
       idempotency_key?: string | undefined;
+      route?: "cancel" | "v1_cancel" | undefined;
     },
     context: CallContext,
   ): Promise<{ status: HoldStatus; replayed: boolean }> {
-    const { hold_id, reason } = input;
-    const idem = idemOf("cancel", input.idempotency_key, [hold_id, reason]);
+    const { hold_id, reason, route = "cancel" } = input;
+    const idem = idemOf(route, input.idempotency_key, [hold_id, reason]);
     const tuple = await endHold("cancel_holds", hold_id, idem, [reason], context);
     switch (tuple[0]) {
       case "CANCELLED":
@@ -205,7 +203,7 @@ export function createInventory({
     for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
       const lines = await readLines(hold_id, context);
       const tuple = await submit(script, context, {
-        keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(stockKeysOf)],
+        keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(keys.ofStock)],
         args: [
           event_id,
           context.request_id,
@@ -223,10 +221,7 @@ export function createInventory({
   // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
   async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
     const tuple = await askHold("LINES", hold_id, context).catch((error: unknown) => {
-      // Whatever became of the reading, nothing was done.
-      throw error instanceof RedisFault
-        ? new RedisFault("NOT_EXECUTED", error.message, error)
-        : error;
+      throw nothingDone(error);
     });
     return (tuple[0] === "LINES" && parseLines(String(tuple[1]))) || [];
   }
@@ -234,18 +229,7 @@ export function createInventory({
   const askHold = (part: "HOLD" | "LINES", hold_id: string, context: CallContext) =>
     batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [part] }, context.deadline);
 
-  // Runs a script that decides something, and counts what it decided.
-  async function submit(
-    script: ScriptName,
-    context: CallContext,
-    request: ScriptRequest,
-  ): Promise<Tuple> {
-    const tuple = await batcher.submit(script, request, context.deadline);
-    countHoldOutcome(script, tuple[0]);
-    return tuple;
-  }
-
-  function idemOf(route: "confirm" | "cancel", key: string | undefined, request: unknown[]) {
+  function idemOf(route: IdemRoute, key: string | undefined, request: unknown[]) {
     return key === undefined
       ? null
       : {
@@ -253,11 +237,6 @@ export function createInventory({
           fingerprint: fingerprintOf([route, ...request]),
         };
   }
-
-  const stockKeysOf = ({ sku, store_id }: Line) => [
-    keys.stock(sku, store_id),
-    keys.item(sku, store_id),
-  ];
 
   return {
     createHold,
@@ -274,20 +253,23 @@ const lineArgs = (lines: Line[]) => [
   ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
 ];
 
-/** What every script may answer. */
-function commonRefusal(tuple: Tuple): Error | Rejection {
-  switch (tuple[0]) {
-    case "IDEMPOTENCY_KEY_REUSED":
-      return new Rejection(
-        "IDEMPOTENCY_KEY_REUSED",
-        "This idempotency key was used for another request. Use a new key for a new request.",
-      );
-    case "HOLD_NOT_FOUND":
-      return new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
-    case "CORRUPT":
-      corruptKeys.inc();
-      return new CorruptKey(String(tuple[1]));
-    default:
-      return new Error(`A script answered ${tuple[0]}, which this call does not expect.`);
-  }
+// The script sees to it too, but it may only say that an argument is bad, and that would be a bug of ours.
+function refuseTooMany(lines: Line[]) {
+  const line = lines.find(({ quantity }) => quantity > QUANTITY_MAX);
+  if (!line) return;
+  throw new Rejection(
+    "INVALID_REQUEST",
+    `All lines of ${line.sku} together ask for ${line.quantity}; a hold may have ${QUANTITY_MAX}.`,
+  );
+}
+
+function soldOut(tuple: Tuple, all_lines: boolean): Rejection {
+  const lines = shortLines(tuple);
+  const { sku, requested, available } = lines[0] ?? {};
+  const members = { sku, requested, available, ...(all_lines ? { lines } : {}) };
+  return new Rejection(
+    "SOLD_OUT",
+    `${requested} of ${sku} requested, ${available} available.`,
+    members,
+  );
 }

@@ -1,3 +1,25 @@
+/**
+ * What an idempotency key may have been used for. Without a colon in any of them, no two routes can name the
+ * same Redis key; so the same word may be used for a reserve and a confirm.
+ */
+export const IDEM_ROUTES = [
+  "reserve",
+  "confirm",
+  "cancel",
+  "v1_reserve",
+  "v1_confirm",
+  "v1_cancel",
+  "purchase",
+  "adjust",
+  "count",
+  "transfer",
+  "reconcile",
+  "bulk",
+  "product",
+  "seed",
+] as const;
+export type IdemRoute = (typeof IDEM_ROUTES)[number];
+
 /** The only place that spells a Redis key. With one partition, the default, there is one set of them. */
 export type Keys = ReturnType<typeof createKeys>;
 
@@ -5,12 +27,22 @@ export type Keys = ReturnType<typeof createKeys>;
 export function createKeys(defaultStore: string) {
   const item = (sku: string, store_id: string) =>
     store_id === defaultStore ? sku : `${sku}@${store_id}`;
+  const stockKey = (sku: string, store_id: string) => `stock:${item(sku, store_id)}`;
+  const itemKey = (sku: string, store_id: string) => `item:${item(sku, store_id)}`;
   return {
-    stock: (sku: string, store_id: string) => `stock:${item(sku, store_id)}`,
-    item: (sku: string, store_id: string) => `item:${item(sku, store_id)}`,
+    stock: stockKey,
+    item: itemKey,
+    /** Both keys of a stock, as the scripts take them. */
+    ofStock: ({ sku, store_id }: { sku: string; store_id: string }) => [
+      stockKey(sku, store_id),
+      itemKey(sku, store_id),
+    ],
     hold: (hold_id: string) => `hold:${hold_id}`,
-    /** Keys of different routes are different keys: the same word may be used for a reserve and a confirm. */
-    idem: (route: "reserve" | "confirm" | "cancel", key: string) => `idem:${route}:${key}`,
+    idem: (route: IdemRoute, key: string) => `idem:${route}:${key}`,
+    /** Every store but the default one, which may be here too: store_id -> latency_rank. Never shrinks. */
+    stores: "inventory.stores",
+    /** sku -> how many purchases were dealt out in turn. */
+    turns: "inventory.turns",
     deadlines: "holds:deadlines",
     seq: "inventory.seq",
     stream: "inventory.events",

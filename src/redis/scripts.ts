@@ -11,7 +11,14 @@ export type ScriptName =
   | "confirm_holds"
   | "cancel_holds"
   | "expire_holds"
-  | "read_holds";
+  | "read_holds"
+  | "change_stocks"
+  | "transfer_stock"
+  | "create_purchases"
+  | "read_stocks";
+
+/** These write nothing, so they make no events either. */
+export const READ_SCRIPTS: ReadonlySet<ScriptName> = new Set(["read_holds", "read_stocks"]);
 
 /** The scripts of `lua/`, called by their SHA. `load` must have run once on this Redis. */
 export function createScripts(redis: Redis, log: Log) {

@@ -1,18 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
-import { isSold, planBatch, type StockLevel, stockOf } from "../../src/domain/batch-plan.ts";
-import { HOLD_EVENTS, type InventoryEvent, stockDeltas } from "../../src/domain/event.ts";
-import { eventOf, payloadOf } from "./events.ts";
+import {
+  isSold,
+  planBatch,
+  type RecordedEvent,
+  type StockLevel,
+  stockOf,
+} from "../../src/domain/batch-plan.ts";
+import { HOLD_STATUSES } from "../../src/domain/hold.ts";
+import { eventOf, levelOf as level, payloadOf, stockEventOf } from "./events.ts";
 
-const level = (more: Partial<StockLevel> = {}): StockLevel => ({
-  sku: "phone",
-  store_id: "main",
-  available: 10,
-  held: 0,
-  version: 4,
-  updated_at: 1,
-  ...more,
-});
 const levelsOf = (...list: StockLevel[]) => new Map(list.map((item) => [stockOf(item), item]));
 const created = (seq: number, available: number, held: number, version: number) =>
   eventOf(seq, "HOLD_CREATED", { available, held, version });
@@ -25,16 +21,21 @@ describe("a batch of events in order", () => {
     expect(plan.movements).toEqual(
       events.map((event) => ({
         occurred_at: event.payload.occurred_at,
+        recorded_id: event.recorded_id,
         sku: "phone",
         store_id: "main",
         kind: "HOLD_CREATED",
         available_delta: -1,
         held_delta: 1,
+        version: event.seq - 3,
         event_id: event.event_id,
         reference: event.payload.hold_id,
+        reason: null,
         notes: null,
+        actor: "user-1",
       })),
     );
+    expect(plan).toMatchObject({ stores: ["main"], adjustments: [] });
     expect(plan).toMatchObject({ gaps: [], late_seqs: [], applied_seq: 9 });
   });
 
@@ -48,7 +49,7 @@ describe("a batch of events in order", () => {
     );
     const plan = planBatch([older, newer], levelsOf(level()), 7);
     expect(plan.holds).toEqual([newer.payload]);
-    expect(plan.movements[1]).toMatchObject({ kind: "HOLD_CANCELLED", notes: "why" });
+    expect(plan.movements[1]).toMatchObject({ kind: "HOLD_CANCELLED", reason: "why" });
     expect(planBatch([newer, older], levelsOf(level()), 7).holds).toEqual([newer.payload]);
   });
 
@@ -71,6 +72,7 @@ describe("a batch of events in order", () => {
       ["north", -2],
     ]);
     expect(plan.levels.map(stockOf)).toEqual(["a@main", "a@north"]);
+    expect(plan.stores).toEqual(["main", "north"]);
   });
 
   test("of none changes nothing", () => {
@@ -78,6 +80,8 @@ describe("a batch of events in order", () => {
       holds: [],
       levels: [],
       movements: [],
+      stores: [],
+      adjustments: [],
       gaps: [],
       late_seqs: [],
       applied_seq: 7,
@@ -118,46 +122,72 @@ describe("seqs", () => {
 });
 
 describe("what no event explains", () => {
-  const movementsOf = (event: InventoryEvent, known: StockLevel[]) =>
+  const movementsOf = (event: RecordedEvent, known: StockLevel[]) =>
     planBatch([event], levelsOf(...known), event.seq - 1).movements.map(
-      ({ kind, available_delta, held_delta, reference, notes }) => ({
+      ({ kind, available_delta, held_delta, version, reference, reason, notes, actor }) => ({
         kind,
         deltas: [available_delta, held_delta],
+        version,
         reference,
+        reason,
         notes,
+        actor,
       }),
     );
-  const own = {
+  const outside = {
+    kind: "EXTERNAL",
+    version: null,
+    reference: null,
+    reason: null,
+    actor: "outside",
+  };
+  const own = (version: number) => ({
     kind: "HOLD_CREATED",
     deltas: [-1, 1],
+    version,
     reference: payloadOf().hold_id,
+    reason: null,
     notes: null,
-  };
+    actor: "user-1",
+  });
 
   test("is the first stocking of a sku the ledger has not met", () => {
     expect(movementsOf(created(1, 99, 1, 1), [])).toEqual([
-      {
-        kind: "EXTERNAL",
-        deltas: [100, 0],
-        reference: null,
-        notes: "changed from outside, between two events",
-      },
-      own,
+      { ...outside, deltas: [100, 0], notes: "changed from outside, between two events" },
+      own(1),
     ]);
   });
 
   test("is a change from outside between two events", () => {
     const [external, ...rest] = movementsOf(created(1, 29, 1, 5), [level()]);
-    expect(external).toMatchObject({ kind: "EXTERNAL", deltas: [20, 0], reference: null });
+    expect(external).toMatchObject({ ...outside, deltas: [20, 0] });
     expect(external?.notes).toMatch(/from outside/);
-    expect(rest).toEqual([own]);
+    expect(rest).toEqual([own(5)]);
+  });
+
+  test("is the same before a change of stock, which keeps its own delta and words", () => {
+    const counted = stockEventOf(
+      1,
+      "STOCK_COUNTED",
+      { available_delta: -4, available: 20, held: 0, version: 5 },
+      { reason: "count", on_hand: 20 },
+    );
+    expect(movementsOf(counted, [level()])).toEqual([
+      { ...outside, deltas: [14, 0], notes: "changed from outside, between two events" },
+      expect.objectContaining({
+        kind: "STOCK_COUNTED",
+        deltas: [-4, 0],
+        reason: "count",
+        actor: "api",
+      }),
+    ]);
   });
 
   test("is a change whose events never came, and its versions are named", () => {
     const [external, ...rest] = movementsOf(created(1, 4, 6, 10), [level()]);
     expect(external).toMatchObject({ kind: "EXTERNAL", deltas: [-5, 5] });
     expect(external?.notes).toBe("versions 5 to 9 never came");
-    expect(rest).toEqual([own]);
+    expect(rest).toEqual([own(10)]);
   });
 
   test("is taken out again when its event comes late, and the level stays", () => {
@@ -182,113 +212,6 @@ describe("what no event explains", () => {
 });
 
 test("a hold is sold when it is confirmed, and only then", () => {
-  const sold = Object.values(HOLD_EVENTS).filter((status) => isSold(payloadOf({ status })));
+  const sold = HOLD_STATUSES.filter((status) => isSold(payloadOf({ status })));
   expect(sold).toEqual(["CONFIRMED"]);
-});
-
-/** A history as Redis makes it: every change of two stocks, some of them by hand. */
-const history = fc
-  .array(
-    fc.record({
-      sku: fc.constantFrom("a", "b"),
-      type: fc.constantFrom(...(Object.keys(HOLD_EVENTS) as InventoryEvent["type"][])), // its own keys
-      quantity: fc.integer({ min: 1, max: 5 }),
-      byHand: fc.oneof(
-        { weight: 4, arbitrary: fc.constant(0) },
-        { arbitrary: fc.nat(50), weight: 1 },
-      ),
-    }),
-    { minLength: 1, maxLength: 30 },
-  )
-  .map((steps) => {
-    const stocks = new Map<string, { available: number; held: number; version: number }>();
-    return steps.map(({ sku, type, quantity, byHand }, i) => {
-      const stock = stocks.get(sku) ?? { available: 1_000, held: 500, version: 0 };
-      const { available_delta, held_delta } = stockDeltas(type, quantity);
-      stock.available += available_delta + byHand;
-      stock.held += held_delta;
-      stock.version += 1;
-      stocks.set(sku, stock);
-      return eventOf(i + 1, type, { sku, quantity, ...stock });
-    });
-  });
-
-/** Records batch after batch, as the recorder does, and returns the ledger. */
-function record(batches: InventoryEvent[][]) {
-  const levels = new Map<string, StockLevel>();
-  const sums = new Map<string, { available: number; held: number }>();
-  const externals: number[] = [];
-  let applied_seq = 0;
-  for (const batch of batches) {
-    const plan = planBatch(batch, levels, applied_seq);
-    applied_seq = plan.applied_seq;
-    for (const item of plan.levels) levels.set(stockOf(item), item);
-    for (const move of plan.movements) {
-      const sum = sums.get(stockOf(move)) ?? { available: 0, held: 0 };
-      sum.available += move.available_delta;
-      sum.held += move.held_delta;
-      sums.set(stockOf(move), sum);
-      if (move.kind === "EXTERNAL") externals.push(move.available_delta);
-    }
-  }
-  return { levels, sums, externals, applied_seq };
-}
-
-function expectSumsToBeLevels({ levels, sums }: ReturnType<typeof record>) {
-  for (const [stock, { available, held }] of levels) {
-    expect([stock, sums.get(stock)]).toEqual([stock, { available, held }]);
-  }
-  expect(sums.size).toBe(levels.size);
-}
-
-test("movements add up to the level, however events are shuffled, doubled, dropped and cut", () => {
-  fc.assert(
-    fc.property(
-      history.chain((events) =>
-        fc.record({
-          came: fc.array(fc.constantFrom(...events), { minLength: 1, maxLength: 60 }),
-          size: fc.integer({ min: 1, max: 20 }),
-        }),
-      ),
-      ({ came, size }) => {
-        const batches = Array.from({ length: Math.ceil(came.length / size) }, (_, i) =>
-          came.slice(i * size, (i + 1) * size),
-        );
-        const ledger = record(batches);
-        expectSumsToBeLevels(ledger);
-        // The newest version that came decides, whenever it came.
-        for (const { payload } of came) {
-          const [line] = payload.lines;
-          const known = line && ledger.levels.get(stockOf(line));
-          expect(known?.version).toBeGreaterThanOrEqual(line?.version ?? 0);
-        }
-        expect(ledger.applied_seq).toBe(Math.max(...came.map(({ seq }) => seq)));
-      },
-    ),
-  );
-});
-
-test("a history recorded in order ends where Redis is, and only changes by hand are EXTERNAL", () => {
-  fc.assert(
-    fc.property(history, fc.integer({ min: 1, max: 20 }), (events, size) => {
-      const batches = Array.from({ length: Math.ceil(events.length / size) }, (_, i) =>
-        events.slice(i * size, (i + 1) * size),
-      );
-      const ledger = record(batches);
-      expectSumsToBeLevels(ledger);
-      const last = new Map(
-        events.flatMap(({ payload }) => payload.lines.map((l) => [stockOf(l), l])),
-      );
-      for (const [stock, line] of last) {
-        expect(ledger.levels.get(stock)).toMatchObject({
-          available: line.available,
-          held: line.held,
-          version: line.version,
-        });
-      }
-      const inOneGo = record([events]);
-      expect(ledger.externals).toEqual(inOneGo.externals);
-      expect([...ledger.levels]).toEqual([...inOneGo.levels]);
-    }),
-  );
 });

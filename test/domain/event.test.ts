@@ -1,13 +1,24 @@
 import { describe, expect, test } from "@jest/globals";
 import {
+  changesOf,
+  EVENT_TYPES,
   firstEventIdAt,
   HOLD_EVENTS,
+  type HoldEventType,
+  isHoldEvent,
   MalformedEvent,
   parseEvent,
-  stockDeltas,
+  STOCK_EVENTS,
 } from "../../src/domain/event.ts";
 import { newEventId } from "../../src/domain/ids.ts";
-import { changed, eventFields, payloadOf } from "./events.ts";
+import {
+  changed,
+  eventFields,
+  eventOf,
+  payloadOf,
+  stockEventOf,
+  stockPayloadOf,
+} from "./events.ts";
 
 const parse = (fields: Record<string, string>) => parseEvent(fields);
 const malformed = (fields: Record<string, string>, message: RegExp) => {
@@ -18,12 +29,48 @@ const malformed = (fields: Record<string, string>, message: RegExp) => {
 describe("an event is read", () => {
   test.each(Object.entries(HOLD_EVENTS))("as %s, which leaves its hold %s", (type, status) => {
     const payload = payloadOf({ status });
-    expect(parse(eventFields({ type }, payload))).toEqual({
+    const event = parse(eventFields({ type }, payload));
+    expect(event).toEqual({
       event_id: "0192b3a4-0000-7000-8000-000000000001",
       type,
       seq: 7,
       payload,
+      payload_json: JSON.stringify(payload),
     });
+    expect(isHoldEvent(event)).toBe(true);
+  });
+
+  test.each(STOCK_EVENTS)("as %s, which has no hold", (type) => {
+    const payload = stockPayloadOf(type);
+    const event = parse(eventFields({ type }, payload));
+    expect(event).toEqual({
+      event_id: "0192b3a4-0000-7000-8000-000000000001",
+      type,
+      seq: 7,
+      payload,
+      payload_json: JSON.stringify(payload),
+    });
+    expect(isHoldEvent(event)).toBe(false);
+  });
+
+  test("with everything that a change of stock may say of itself", () => {
+    const words = { reason: "damage", reference: "", notes: "two broke", trace_id: "t-1" };
+    const payload = stockPayloadOf("STOCK_COUNTED", { ...words, actor: "", on_hand: 0 });
+    expect(parse(eventFields({ type: "STOCK_COUNTED" }, payload)).payload).toEqual(payload);
+  });
+
+  test("with its payload kept letter by letter, whatever this version reads of it", () => {
+    const payload = ` { "colour" : "r\\u0065d", "e":1.0e0,${JSON.stringify(payloadOf()).slice(1)}\n`;
+    const event = parse(eventFields({ payload }));
+    expect(event.payload_json).toBe(payload);
+    expect(event.payload).toEqual(payloadOf());
+  });
+
+  test("that is sold without naming a payment", () => {
+    for (const type of ["HOLD_CONFIRMED", "HOLD_PURCHASED"]) {
+      const { payment_ref: _, ...sold } = payloadOf({ status: "CONFIRMED" });
+      expect(parse(eventFields({ type }, sold)).payload).toEqual(sold);
+    }
   });
 
   test("without its members that this version does not know", () => {
@@ -150,19 +197,38 @@ describe("an entry is no event", () => {
     }
   });
 
-  test.each(["order_id", "payment_ref"])("when it sells without %s", (member) => {
-    const { [member]: _, ...sold } = { ...payloadOf({ status: "CONFIRMED" }) } as Record<
-      string,
-      unknown
-    >; // any member may go
-    malformed(eventFields({ type: "HOLD_CONFIRMED" }, sold), /HOLD_CONFIRMED without/);
-    malformed(eventFields({ type: "HOLD_CONFIRMED" }, { ...sold, [member]: "" }), /without/);
+  test.each(["HOLD_CONFIRMED", "HOLD_PURCHASED"])("when it is a %s without an order", (type) => {
+    const { order_id: _, ...sold } = payloadOf({ status: "CONFIRMED" });
+    malformed(eventFields({ type }, sold), new RegExp(`a ${type} without order_id`));
+    malformed(eventFields({ type }, { ...sold, order_id: "" }), /without order_id/);
   });
 });
 
-test("each event moves its units from where they were to where they are", () => {
-  expect(stockDeltas("HOLD_CREATED", 3)).toEqual({ available_delta: -3, held_delta: 3 });
-  expect(stockDeltas("HOLD_CONFIRMED", 3)).toEqual({ available_delta: 0, held_delta: -3 });
-  expect(stockDeltas("HOLD_CANCELLED", 3)).toEqual({ available_delta: 3, held_delta: -3 });
-  expect(stockDeltas("HOLD_EXPIRED", 3)).toEqual({ available_delta: 3, held_delta: -3 });
+describe("each event moves its units from where they were to where they are", () => {
+  test.each<[HoldEventType, number, number]>([
+    ["HOLD_CREATED", -3, 3],
+    ["HOLD_CONFIRMED", 0, -3],
+    ["HOLD_CANCELLED", 3, -3],
+    ["HOLD_EXPIRED", 3, -3],
+    ["HOLD_PURCHASED", -3, 0],
+  ])("%s", (type, available_delta, held_delta) => {
+    const stock = { quantity: 3, available: 7, held: 5, version: 2 };
+    const state = { sku: "phone", store_id: "main", available: 7, held: 5, version: 2 };
+    expect(changesOf(eventOf(1, type, stock))).toEqual([
+      expect.objectContaining({ ...state, available_delta, held_delta }),
+    ]);
+  });
+
+  test.each(STOCK_EVENTS)("%s, which leaves what is held alone", (type) => {
+    const { lines } = stockPayloadOf(type);
+    const event = stockEventOf(1, type, { available_delta: 1, available: 1, held: 0, version: 1 });
+    expect(changesOf({ ...event, payload: { ...event.payload, lines } })).toEqual(
+      lines.map((line) => ({ ...line, held_delta: 0 })),
+    );
+  });
+
+  test("and these are all there are", () => {
+    expect(EVENT_TYPES).toHaveLength(8);
+    expect(new Set(EVENT_TYPES)).toEqual(new Set([...Object.keys(HOLD_EVENTS), ...STOCK_EVENTS]));
+  });
 });

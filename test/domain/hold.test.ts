@@ -1,6 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { HOLD_STATUSES, type Hold, parseLines, statusAt } from "../../src/domain/hold.ts";
+import {
+  HOLD_STATUSES,
+  type Hold,
+  type Line,
+  parseLines,
+  statusAt,
+  sumLines,
+} from "../../src/domain/hold.ts";
 import { QUANTITY_MAX } from "../../src/domain/limits.ts";
 
 const hold = (more: Partial<Hold> = {}): Hold => ({
@@ -26,6 +33,23 @@ describe("a hold's status", () => {
   test("stays what it ended as, before its deadline and after", () => {
     for (const status of HOLD_STATUSES.filter((word) => word !== "ACTIVE")) {
       for (const now of [1, 1_000, 9_999]) expect(statusAt(hold({ status }), now)).toBe(status);
+    }
+  });
+});
+
+describe("lines that are summed", () => {
+  const line = (sku: string, quantity: number, store_id = "main") => ({ sku, store_id, quantity });
+
+  test("are one for each stock, in the order in which they were first named", () => {
+    const lines = [line("b", 1), line("a", 2), line("b", 3), line("a", 4, "north"), line("a", 5)];
+    const before = structuredClone(lines);
+    expect(sumLines(lines)).toEqual([line("b", 4), line("a", 7), line("a", 4, "north")]);
+    expect(lines).toEqual(before);
+  });
+
+  test("are what they were when none is named twice", () => {
+    for (const lines of [[], [line("a", 1)], [line("a", 1), line("a", 1, "north")]]) {
+      expect(sumLines(lines)).toEqual(lines);
     }
   });
 });
@@ -60,8 +84,9 @@ describe("the text of a hold's lines", () => {
       store_id: code,
       quantity: fc.integer({ min: 1, max: QUANTITY_MAX }),
     });
+    const selector = ({ sku, store_id }: Line) => `${sku}@${store_id}`;
     fc.assert(
-      fc.property(fc.array(line, { minLength: 1, maxLength: 100 }), (lines) => {
+      fc.property(fc.uniqueArray(line, { minLength: 1, maxLength: 100, selector }), (lines) => {
         const text = lines.map((l) => `${l.sku}@${l.store_id}=${l.quantity}`).join(" ");
         expect(parseLines(text)).toEqual(lines);
       }),

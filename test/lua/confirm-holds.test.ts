@@ -64,7 +64,7 @@ describe("a confirm", () => {
     const { now } = await confirm({ ...hold, event_id, payment_ref, request_id: "r" });
     const events = await side.entries();
     expect(events).toHaveLength(2);
-    expect(parseEvent(events[1] ?? {})).toEqual({
+    expect(parseEvent(events[1] ?? {})).toMatchObject({
       event_id,
       type: "HOLD_CONFIRMED",
       seq: 2,
@@ -85,6 +85,23 @@ describe("a confirm", () => {
       },
     });
     expect(await side.redis.get(keys.seq)).toBe("2");
+  });
+
+  test("without a payment_ref leaves it out of the hold and of the event", async () => {
+    const hold = await side.hold();
+    const { now } = await confirm({ ...hold, payment_ref: "" });
+    const sold = await side.redis.hgetall(keys.hold(hold.hold_id));
+    expect(sold).toMatchObject({ status: "CONFIRMED", order_id: "O-1" });
+    expect(Object.keys(sold)).not.toContain("payment_ref");
+    const payload = JSON.parse((await side.entries())[1]?.payload ?? "");
+    expect(payload).toMatchObject({ status: "CONFIRMED", order_id: "O-1", ended_at: now });
+    expect(Object.keys(payload)).not.toContain("payment_ref");
+    await expectRefused({ ...hold, order_id: "O-2", payment_ref: "" }, [
+      "REPLAYED",
+      "O-1",
+      String(now),
+    ]);
+    await expectRefused({ ...hold, payment_ref: "payment-1" }, ["HOLD_ALREADY_CONFIRMED"]);
   });
 
   test("with a key is remembered for a day; without one nothing is remembered", async () => {
@@ -127,6 +144,7 @@ describe("a confirm is refused, and nothing is written,", () => {
     const hold = await side.hold();
     await confirm(hold);
     await expectRefused({ ...hold, payment_ref: "payment-2" }, ["HOLD_ALREADY_CONFIRMED"]);
+    await expectRefused({ ...hold, payment_ref: "" }, ["HOLD_ALREADY_CONFIRMED"]);
   });
 
   test("when its key belongs to another request", async () => {
@@ -182,6 +200,20 @@ describe("a batch of confirms", () => {
       ["REPLAYED", "O-1", String(now)],
     ]);
     expect(await side.stockOf("phone")).toEqual(["4", "0", "2"]);
+  });
+
+  test("sells one hold once without a payment_ref, and to nobody with one", async () => {
+    const hold = await side.hold();
+    const { tuples } = await confirm(
+      { ...hold, order_id: "O-1", payment_ref: "" },
+      { ...hold, order_id: "O-2", payment_ref: "p2" },
+      { ...hold, order_id: "O-3", payment_ref: "" },
+    );
+    expect(tuples.map(([word]) => word)).toEqual([
+      "CONFIRMED",
+      "HOLD_ALREADY_CONFIRMED",
+      "REPLAYED",
+    ]);
   });
 
   test("gives one key to one of two holds", async () => {

@@ -185,7 +185,7 @@ describe.each([
     const hold = await endable();
     await side.redis.del("stock:phone");
     expect((await end(hold)).tuples[0]?.[0]).toBe(word);
-    expect(await side.redis.get("stock:phone")).toBe(script === "confirm_holds" ? null : "2");
+    expect(await side.redis.get("stock:phone")).toBe(script === "confirm_holds" ? "0" : "2");
   });
 
   test("ends the same hold once in a batch, and leaves bad neighbours aside", async () => {

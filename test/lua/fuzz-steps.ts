@@ -1,33 +1,27 @@
 import fc from "fast-check";
 import type { Redis } from "ioredis";
-import type { ScriptName } from "../../src/redis/scripts.ts";
+import { stockStep } from "./fuzz-stock-steps.ts";
+import {
+  batchOf,
+  deadline,
+  fingerprint,
+  HOLDS,
+  hold_id,
+  idem,
+  mostlyNewIdem,
+  quantity,
+  SKUS,
+  type Step,
+  step,
+} from "./fuzz-world.ts";
 import {
   cancelRequest,
   confirmRequest,
   createRequest,
   expireRequest,
-  FOREVER,
   keys,
-  type Request,
 } from "./script-side.ts";
 
-// A small world, so that requests meet: few stocks, few holds, few keys.
-export const SKUS = ["a", "b", "c"];
-const HOLDS = Array.from({ length: 6 }, (_, i) => `H-${i}`);
-const IDEMS = ["k0", "k1", "k2"];
-
-export type Step = { script: ScriptName; requests: Request[] };
-
-const hold_id = fc.constantFrom(...HOLDS);
-const idem = fc.constantFrom(...IDEMS);
-const deadline = fc.oneof(
-  { weight: 12, arbitrary: fc.constant<number | string>(FOREVER) },
-  { weight: 1, arbitrary: fc.constantFrom<number | string>(1, "", "-1", "1e9") },
-);
-const quantity = fc.oneof(
-  { weight: 12, arbitrary: fc.integer({ min: 1, max: 6 }).map((n): number | string => n) },
-  { weight: 1, arbitrary: fc.constantFrom<number | string>(0, 1001, "01", "1.5", "nan", "-3") },
-);
 // Which lines a hold has follows from its id, most of the time, so that endings name the right ones.
 const linesOf = (id: string) => {
   const i = HOLDS.indexOf(id);
@@ -54,29 +48,23 @@ const create = fc
   .record({
     spec,
     ttl_ms: fc.constantFrom<number | string>(1, 1, 1, 60_000, 60_000, 60_000, 86_400_000, 0),
-    // Nearly each hold with its own key, or all but the first would be replays.
-    idem: fc.oneof({ weight: 6, arbitrary: fc.uuid() }, { weight: 2, arbitrary: idem }),
-    fingerprint: fc.constantFrom("f", "f", "g"),
+    idem: mostlyNewIdem,
+    fingerprint,
   })
   .map(({ spec: { lines, ...rest }, ...more }) => createRequest({ ...rest, ...more, lines }));
 const ending = fc
-  .tuple(spec, fc.option(idem, { freq: 2, nil: undefined }), fc.constantFrom("f", "f", "g"))
-  .map(([common, key, fingerprint]) =>
-    key === undefined ? common : { ...common, idem: key, fingerprint },
+  .tuple(spec, fc.option(idem, { freq: 2, nil: undefined }), fingerprint)
+  .map(([common, key, print]) =>
+    key === undefined ? common : { ...common, idem: key, fingerprint: print },
   );
 const confirm = fc
-  .tuple(ending, fc.constantFrom("p1", "p1", "p2"))
+  .tuple(ending, fc.constantFrom("p1", "p1", "p2", "", ""))
   .map(([common, payment_ref]) => confirmRequest({ ...common, payment_ref }));
 const cancel = ending.map(cancelRequest);
 const expire = spec.map(expireRequest);
 const read = fc
   .tuple(hold_id, fc.constantFrom("HOLD", "LINES"))
   .map(([id, part]) => ({ keys: [keys.hold(id)], args: ["1", part] }));
-
-const batchOf = (request: fc.Arbitrary<Request>, maxLength: number) =>
-  fc.array(request, { minLength: 1, maxLength });
-const step = (script: ScriptName, requests: fc.Arbitrary<Request[]>) =>
-  requests.map((list): Step => ({ script, requests: list }));
 
 /** A call as the API could make it, and some it would not. A hold_id is created once in a batch. */
 export const anyStep = fc.oneof(
@@ -91,6 +79,7 @@ export const anyStep = fc.oneof(
   { weight: 3, arbitrary: step("cancel_holds", batchOf(cancel, 4)) },
   { weight: 2, arbitrary: step("expire_holds", batchOf(expire, 4)) },
   { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
+  { weight: 10, arbitrary: stockStep },
 );
 
 const text = fc.oneof(
@@ -141,6 +130,10 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
     "a set as record",
     (redis) => redis.multi().del("idem:reserve:k0").sadd("idem:reserve:k0", "1").exec(),
   ],
+  ["letters in another store", (redis) => redis.set("stock:a@north", "abc")],
+  ["text as stores", (redis) => redis.set(keys.stores, "text")],
+  ["a rank that is none", (redis) => redis.hset(keys.stores, "north", "x").catch(() => undefined)],
+  ["text as turns", (redis) => redis.set(keys.turns, "text")],
   ["text as stream", (redis) => redis.set(keys.stream, "text")],
   ["text as deadlines", (redis) => redis.set(keys.deadlines, "text")],
   ["letters in seq", (redis) => redis.set(keys.seq, "abc")],

@@ -17,15 +17,19 @@ const ALLOWED_GLOBALS = [
 ];
 const FLAGS = new Map([
   ["cancel_holds", "#!lua flags=allow-oom"],
+  ["change_stocks", "#!lua"],
   ["confirm_holds", "#!lua flags=allow-oom"],
   ["create_holds", "#!lua"],
+  ["create_purchases", "#!lua"],
   ["expire_holds", "#!lua flags=allow-oom"],
   ["read_holds", "#!lua flags=no-writes"],
+  ["read_stocks", "#!lua flags=no-writes"],
+  ["transfer_stock", "#!lua"],
 ]);
-/** Where the source's name for a key or argument is not the header's. */
+/** Where the source's name for a key or argument is not the header's: one of these is. */
 const OTHER_NAMES = new Map([
-  ["count", "lines"],
-  ["key", "hold"],
+  ["count", ["lines", "stores"]],
+  ["key", ["hold"]],
 ]);
 
 let side: ScriptSide;
@@ -55,7 +59,8 @@ describe.each(names)("%s", (name) => {
   const taken = (take: "next_key" | "next_arg") =>
     namesTaken(chunk, take).map((text) => {
       const plain = text.replace(/_key$/, "");
-      return OTHER_NAMES.get(plain) ?? plain;
+      const named = take === "next_key" ? header.keys : header.args;
+      return OTHER_NAMES.get(plain)?.find((other) => named.includes(other)) ?? plain;
     });
 
   test("starts with the flags it needs and no others", () => {

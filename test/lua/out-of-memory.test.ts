@@ -9,6 +9,7 @@ import {
   openScripts,
   type ScriptSide,
 } from "./script-side.ts";
+import { readStocksRequest } from "./stock-requests.ts";
 
 let side: ScriptSide;
 beforeAll(async () => {
@@ -46,6 +47,8 @@ test("a full Redis still sells, takes back, expires and reads what is held", asy
     "EXPIRED",
     "HOLD",
   ]);
+  const stocks = await side.call("read_stocks", readStocksRequest("phone", ["main"]));
+  expect(stocks.tuples[0]?.[0]).toBe("STOCKS");
   expect(await side.stockOf("phone")).toEqual(["4", "0", "6"]);
   expect(await side.entries()).toHaveLength(6);
 });

@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { until } from "../../scripts/until.ts";
 import { createLog } from "../../src/log.ts";
 import { createKeys } from "../../src/redis/keys.ts";
-import { createScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import { createScripts, READ_SCRIPTS, type ScriptName } from "../../src/redis/scripts.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 export const keys = createKeys("main");
@@ -95,7 +95,7 @@ export async function openScripts() {
   await redis.config("SET", "hash-max-listpack-value", "1000000");
 
   async function call(script: ScriptName, ...requests: Request[]) {
-    const shared = script === "read_holds" ? [] : [keys.stream, keys.seq, keys.deadlines];
+    const shared = READ_SCRIPTS.has(script) ? [] : [keys.stream, keys.seq, keys.deadlines];
     const [now, tuples] = (await scripts.call(
       script,
       [...shared, ...requests.flatMap((request) => request.keys)],
@@ -186,3 +186,9 @@ export const CORRUPT_STOCKS: [string, (redis: Redis, key: string) => Promise<unk
   ["20 digits", (redis, key) => redis.set(key, "1".repeat(20))],
   ["a list", async (redis, key) => redis.multi().del(key).rpush(key, "5").exec()],
 ];
+
+/** Registers so many stores, none of which any test names. */
+export async function registerStores(redis: Redis, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, i) => [`registered-${i}`, "0"]);
+  await redis.hset(keys.stores, ...names.flat());
+}

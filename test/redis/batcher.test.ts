@@ -4,7 +4,7 @@ import { until } from "../../scripts/until.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
 import { createClock } from "../../src/redis/clock.ts";
 import { Overloaded, RedisFault } from "../../src/redis/outcome.ts";
-import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import type { ScriptName } from "../../src/redis/scripts.ts";
 import { parseInfo } from "../../src/redis/server-check.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
 import { freshRedis } from "../setup/stack.ts";
@@ -59,12 +59,12 @@ const callsOf = async (command: string) => {
 
 /** A batcher that notes each call it makes; the calls themselves are real. */
 function countedBatcher(queue_max = 4_096) {
-  const calls: { script: ScriptName; size: number }[] = [];
+  const calls: { script: ScriptName; size: number; keys: number }[] = [];
   let in_flight = 0;
   let in_flight_max = 0;
   const batcher = createBatcher({
     async call(script, keys, args) {
-      calls.push({ script, size: Number(args[0]) });
+      calls.push({ script, size: Number(args[0]), keys: keys.length });
       in_flight += 1;
       in_flight_max = Math.max(in_flight_max, in_flight);
       try {
@@ -111,9 +111,41 @@ describe("group commit", () => {
     await nextTurn();
     await Promise.all([first, second, ...others]);
     counted.stop();
-    expect(counted.calls[0]).toEqual({ script: "read_holds", size: 1 });
+    expect(counted.calls[0]).toEqual({ script: "read_holds", size: 1, keys: 1 });
     expect(counted.calls.map(({ size }) => size).reduce((a, b) => a + b)).toBe(13);
     expect(counted.inFlightMax()).toBeLessThanOrEqual(2);
+  });
+
+  test.each([
+    [4_094, 1, [2]],
+    [4_095, 1, [2]],
+    [4_096, 1, [1, 1]],
+    [4_095, 2, [1, 1]],
+    [9_000, 9_000, [1, 1]],
+    [1, 4_095, [2]],
+  ])(
+    "sends requests of %d and %d keys in calls of %j: wide ones make small calls",
+    async (...[first, second, sizes]) => {
+      const counted = countedBatcher();
+      const wide = (count: number) => {
+        const keys = Array.from({ length: count }, (_, i) => `key-${i}`);
+        return counted.submit("read_holds", { keys, args: ["LINES"] }, Date.now() + LONG_MS);
+      };
+      // A request that takes fewer keys than it brings: what the others of its call get is not asked here.
+      await Promise.all([wide(first), wide(second)]);
+      counted.stop();
+      expect(counted.calls.map(({ size }) => size)).toEqual(sizes);
+    },
+  );
+
+  test("gives the shared keys to scripts that write, and not to those that read", async () => {
+    const counted = countedBatcher();
+    const event = ["event", "request", "H-1", "", "0"];
+    await counted.read("H-1");
+    await counted.submit("read_stocks", { keys: ["s"], args: ["0", "0"] }, Date.now() + LONG_MS);
+    await counted.submit("expire_holds", { keys: ["h"], args: event }, Date.now() + LONG_MS);
+    counted.stop();
+    expect(counted.calls.map(({ keys }) => keys)).toEqual([1, 1, 4]);
   });
 
   test("refuses what its queue has no place for, and answers the rest", async () => {
@@ -227,64 +259,6 @@ describe("a request's deadline", () => {
   test("is kept for what is in flight when nothing ever comes back", async () => {
     proxy.blackhole();
     expect(await failure(create("lost", 700))).toBe("UNKNOWN");
-  });
-});
-
-describe("a lost reply", () => {
-  const shaOf = (script: ScriptName) => readScripts().get(script)?.sha ?? "";
-
-  /** Loses the reply to the first call of `script`, after it took effect. */
-  async function losingReply<T>(script: ScriptName, ask: () => Promise<T>): Promise<T> {
-    const before = await admin.xlen(side.keys.stream);
-    proxy.dropRepliesFrom(shaOf(script));
-    const answer = ask();
-    answer.catch(() => undefined);
-    await until("it took effect", async () =>
-      (await admin.xlen(side.keys.stream)) > before ? true : undefined,
-    );
-    proxy.cut();
-    proxy.pass();
-    return answer;
-  }
-
-  test("of a reserve is asked for again: one hold, and new to the caller", async () => {
-    const hold = await losingReply("create_holds", () => create("k"));
-    expect(hold.replayed).toBe(false);
-    expect(await sold()).toBe(1);
-    expect(await admin.keys("hold:*")).toEqual([`hold:${hold.hold_id}`]);
-    expect(await create("k")).toEqual({ ...hold, replayed: true });
-  });
-
-  test("of a confirm is asked for again: one order, and new to the caller", async () => {
-    const { hold_id } = await create("k");
-    const confirm = () =>
-      side.inventory.confirmHold({ hold_id, payment_ref: "p" }, callContext(LONG_MS));
-    const order = await losingReply("confirm_holds", confirm);
-    expect(order.replayed).toBe(false);
-    expect(await confirm()).toEqual({ ...order, replayed: true });
-    expect(await admin.xlen(side.keys.stream)).toBe(2);
-  });
-
-  test.each([undefined, "key"])(
-    "of a cancel is asked for again: units back once, and new to the caller (key: %s)",
-    async (idempotency_key) => {
-      const { hold_id } = await create("k");
-      const cancel = () =>
-        side.inventory.cancelHold({ hold_id, reason: "", idempotency_key }, callContext(LONG_MS));
-      const ending = await losingReply("cancel_holds", cancel);
-      expect(await sold()).toBe(0);
-      expect(await admin.xlen(side.keys.stream)).toBe(2);
-      expect(ending).toEqual({ status: "CANCELLED", replayed: false });
-      expect(await cancel()).toEqual({ status: "CANCELLED", replayed: true });
-    },
-  );
-
-  test("that can't be asked for again is UNKNOWN, whatever Redis says later", async () => {
-    proxy.dropReplies();
-    const answer = failure(create("k", 3_000));
-    await until("it took effect", async () => ((await sold()) === 1 ? true : undefined));
-    proxy.refuse();
-    expect(await answer).toBe("UNKNOWN");
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
-import { parseEvent } from "../../src/domain/event.ts";
+import { isHoldEvent, parseEvent } from "../../src/domain/event.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
@@ -84,7 +84,7 @@ test("2,000 holds that are confirmed, cancelled and swept at once end once each"
     ),
   );
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
-  const endings = events.filter(({ type }) => type !== "HOLD_CREATED");
+  const endings = events.filter(isHoldEvent).filter(({ type }) => type !== "HOLD_CREATED");
   expect(endings).toHaveLength(HOLDS);
   expect(new Set(endings.map(({ payload }) => payload.hold_id)).size).toBe(HOLDS);
 

@@ -164,6 +164,19 @@ describe("burying an entry", () => {
     expect(dead?.[1]).toEqual(["entry_id", entry.id, "error", "gone"]);
   });
 
+  test("keeps about the ten thousand newest dead letters", async () => {
+    const { one, entry } = await pendingEntry();
+    const pipeline = redis.pipeline();
+    for (let i = 0; i < 12_000; i += 1) pipeline.xadd(keys.dead, "*", "n", String(i));
+    await pipeline.exec();
+    await one.bury(entry, { error: "poison" });
+    const length = await redis.xlen(keys.dead);
+    expect(length).toBeGreaterThanOrEqual(10_000);
+    expect(length).toBeLessThan(10_200); // it forgets whole nodes of its tree, of a hundred each
+    const [newest] = await redis.xrevrange(keys.dead, "+", "-", "COUNT", 1);
+    expect(newest?.[1]).toContain("poison");
+  });
+
   test("rises when the dead letters can't be written", async () => {
     const { one, entry } = await pendingEntry();
     await redis.set(keys.dead, "text");

@@ -1,0 +1,61 @@
+import { Rejection } from "../domain/rejection.ts";
+import { corruptKeys, countHoldOutcome } from "../metrics.ts";
+import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
+import { CorruptKey, RedisFault } from "./outcome.ts";
+import type { ScriptName } from "./scripts.ts";
+
+/** What every call carries: who asked, and until when (local ms) somebody waits for the answer. */
+export type CallContext = {
+  request_id: string;
+  deadline: number;
+  /** Who changes stock by hand, for its history. */
+  actor?: string | undefined;
+};
+
+/** Runs scripts that decide something, and counts what they decided. */
+export function createSubmit(batcher: Batcher) {
+  return async (
+    script: ScriptName,
+    context: CallContext,
+    request: ScriptRequest,
+  ): Promise<Tuple> => {
+    const tuple = await batcher.submit(script, request, context.deadline);
+    countHoldOutcome(script, tuple[0]);
+    return tuple;
+  };
+}
+
+/** A fault of a call that only reads: whatever became of it, nothing was done. */
+export function nothingDone(error: unknown): unknown {
+  return error instanceof RedisFault ? new RedisFault("NOT_EXECUTED", error.message, error) : error;
+}
+
+/** What every script may answer. */
+export function commonRefusal(tuple: Tuple): Error | Rejection {
+  switch (tuple[0]) {
+    case "IDEMPOTENCY_KEY_REUSED":
+      return new Rejection(
+        "IDEMPOTENCY_KEY_REUSED",
+        "This idempotency key was used for another request. Use a new key for a new request.",
+      );
+    case "HOLD_NOT_FOUND":
+      return new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
+    case "UNKNOWN_SKU":
+      return new Rejection("UNKNOWN_SKU", `Nobody has stocked ${tuple[1]}.`, { sku: tuple[1] });
+    case "CORRUPT":
+      corruptKeys.inc();
+      return new CorruptKey(String(tuple[1]));
+    default:
+      return new Error(`A script answered ${tuple[0]}, which this call does not expect.`);
+  }
+}
+
+/** The lines of a refusal that names each which asks for more than there is. */
+export function shortLines(tuple: Tuple) {
+  const lines = [];
+  for (let i = 1; i + 3 < tuple.length; i += 4) {
+    const [sku, store_id, requested, available] = tuple.slice(i, i + 4);
+    lines.push({ sku, store_id, requested, available });
+  }
+  return lines;
+}

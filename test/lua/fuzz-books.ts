@@ -1,0 +1,39 @@
+import { expect } from "@jest/globals";
+import { parseLines } from "../../src/domain/hold.ts";
+import { explainStocks } from "./explain-stocks.ts";
+import { FULL_SKU, SKUS, STOCKED, STORES } from "./fuzz-world.ts";
+import type { ScriptSide } from "./script-side.ts";
+
+/**
+ * Units are neither made nor lost: from what was stocked on, the deltas of the events explain what each stock
+ * has, and what is held is what active holds hold.
+ */
+export async function checkBooks(side: ScriptSide) {
+  const stocks = explainStocks(await side.entries(), STOCKED);
+  const holding = await heldByHolds(side);
+  for (const sku of [...SKUS, FULL_SKU, "ghost"]) {
+    for (const store_id of STORES) {
+      const name = `${sku}@${store_id}`;
+      const [available, held, version] = await side.stockOf(sku, store_id);
+      const found = { available, held, version };
+      const said = stocks.get(name) ?? { available: 0, held: 0, version: 0 };
+      const texts = Object.entries(said).map(([field, n]) => [field, String(n)]);
+      if (said.version > 0) expect(found).toEqual(Object.fromEntries(texts));
+      else expect([available, held]).toEqual([STOCKED.get(name)?.toString() ?? null, null]);
+      expect(said.held).toBe(holding.get(name) ?? 0);
+    }
+  }
+}
+
+async function heldByHolds({ redis }: ScriptSide): Promise<Map<string, number>> {
+  const holding = new Map<string, number>();
+  for (const key of await redis.keys("hold:*")) {
+    const hold = await redis.hgetall(key);
+    if (hold.status !== "ACTIVE") continue;
+    for (const { sku, store_id, quantity } of parseLines(hold.lines ?? "") ?? []) {
+      const name = `${sku}@${store_id}`;
+      holding.set(name, (holding.get(name) ?? 0) + quantity);
+    }
+  }
+  return holding;
+}

@@ -1,0 +1,74 @@
+import fc from "fast-check";
+import {
+  batchOf,
+  deadline,
+  fingerprint,
+  hold_id,
+  idem,
+  quantity,
+  STORES,
+  sku,
+  step,
+} from "./fuzz-world.ts";
+import { newHold } from "./script-side.ts";
+import {
+  changeRequest,
+  purchaseRequest,
+  readStocksRequest,
+  transferRequest,
+} from "./stock-requests.ts";
+
+const store_id = fc.constantFrom("main", "main", "north", "south");
+// Half of them with a key that others have, or hardly any would be asked twice.
+const common = { deadline, fingerprint, idem: fc.oneof(fc.uuid(), idem) };
+const stores_seen = fc.constantFrom<number | string>(1, 1, 1, 2, 2, "x");
+
+const change = fc
+  .record({
+    ...common,
+    sku,
+    store_id,
+    operation: fc.constantFrom("ADJUST", "ADJUST", "COUNT", "COUNT", "GUESS"),
+    units: fc.oneof(
+      { weight: 9, arbitrary: fc.integer({ min: -4, max: 9 }).map((n): number | string => n) },
+      { weight: 1, arbitrary: fc.constantFrom<number | string>("1.5", "x", 1_000_000_001) },
+    ),
+    if_version: fc.constantFrom<number | string>("", "", "", 0, 1, 2),
+  })
+  .map(changeRequest);
+
+const moved = fc.record({ sku, quantity });
+const transfer = fc
+  .record({
+    ...common,
+    from_store: store_id,
+    to_store: store_id,
+    lines: fc.array(moved, { minLength: 1, maxLength: 3 }),
+  })
+  .map(transferRequest);
+
+const purchase = fc
+  .record({
+    ...common,
+    sku,
+    quantity,
+    stores_seen,
+    hold_id: fc.oneof(
+      { weight: 4, arbitrary: fc.constant("").map(newHold) },
+      { weight: 1, arbitrary: hold_id },
+    ),
+    policy: fc.constantFrom("highest-available", "lowest-latency", "round-robin", "any"),
+  })
+  .map((spec) => purchaseRequest({ ...spec, stores: STORES }));
+
+const read = fc
+  .tuple(sku, stores_seen)
+  .map(([name, seen]) => readStocksRequest(name, STORES, seen));
+
+/** A call of the scripts about stock that is no hold. */
+export const stockStep = fc.oneof(
+  { weight: 3, arbitrary: step("change_stocks", batchOf(change, 4)) },
+  { weight: 3, arbitrary: step("transfer_stock", batchOf(transfer, 3)) },
+  { weight: 3, arbitrary: step("create_purchases", batchOf(purchase, 3)) },
+  { weight: 1, arbitrary: step("read_stocks", batchOf(read, 3)) },
+);
