@@ -8,6 +8,8 @@ import { createPool } from "../src/postgres/client.ts";
 import { forgetEvents } from "../src/postgres/forgetting.ts";
 import { createLedger } from "../src/postgres/ledger.ts";
 import { checkMigrations } from "../src/postgres/migrate.ts";
+import { forgetRecords } from "../src/postgres/once.ts";
+import { rebuildChunk } from "../src/postgres/rebuilding.ts";
 import { openRecording } from "../src/postgres/recording.ts";
 import { createBatcher } from "../src/redis/batcher.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../src/redis/client.ts";
@@ -18,12 +20,16 @@ import { createInventory } from "../src/redis/inventory.ts";
 import { createKeys } from "../src/redis/keys.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
+import { createStock } from "../src/redis/stock.ts";
+import { createStores } from "../src/redis/stores.ts";
 import { createStream } from "../src/redis/stream.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
+import { createKeeper } from "./keeper.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import { startLoop } from "./loop.ts";
 import { createPartitionMaker } from "./partition-maker.ts";
 import { createPruner } from "./pruner.ts";
+import { createRebuilder } from "./rebuilder.ts";
 import { BLOCK_MS, createRecorder } from "./recorder.ts";
 import { createSweeper, SWEEP_MAX } from "./sweeper.ts";
 import { createTrimmer } from "./trimmer.ts";
@@ -59,6 +65,8 @@ async function main() {
     batch_max: SWEEPER_CALL_MAX,
   });
   const inventory = createInventory({ batcher, keys, clock });
+  const stores = createStores(redis, keys, config.DEFAULT_STORE);
+  const stock = createStock({ batcher, keys, stores, default_store: config.DEFAULT_STORE });
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
 
   const pool = createPool(config.DATABASE_URL, log);
@@ -87,8 +95,21 @@ async function main() {
   });
   const pruner = createPruner({
     stream,
-    forget: (before_ms, count) => forgetEvents(pool, PARTITION, before_ms, count),
+    forgetEvents: (before_ms, count) => forgetEvents(pool, PARTITION, before_ms, count),
+    forgetRecords: (before_ms, count) => forgetRecords(pool, before_ms, count),
     kept_ms: config.EVENTS_KEPT_DAYS * DAY_MS,
+    log,
+  });
+  const rebuilder = createRebuilder({
+    rebuildChunk: () => rebuildChunk(pool, config.DATABASE_URL),
+    log,
+  });
+  const keeper = createKeeper({
+    pool,
+    stores,
+    stock,
+    redisNow: stream.now,
+    default_store: config.DEFAULT_STORE,
     log,
   });
   const loops = [
@@ -96,6 +117,8 @@ async function main() {
     sweeper,
     trimmer,
     pruner,
+    rebuilder,
+    keeper,
     createLagMeter({ stream, ledger }),
     createPartitionMaker({ ledger, log }),
   ].map((agent) => startLoop(agent, log));

@@ -68,6 +68,32 @@ export const prunedEvents = new Counter({
   help: "Events forgotten: old rows deleted from processed_events.",
   registers,
 });
+export const prunedRecords = new Counter({
+  name: "holdfast_pruner_records_total",
+  help: "Idempotency records forgotten: rows of idempotency_records that no longer counted.",
+  registers,
+});
+export const rebuilderStocks = new Counter({
+  name: "holdfast_rebuilder_stocks_total",
+  help: "Stocks compared with their movements: RIGHT, CORRECTED, IMPOSSIBLE (the movements are wrong).",
+  labelNames: ["outcome"] as const,
+  registers,
+});
+for (const outcome of ["RIGHT", "CORRECTED", "IMPOSSIBLE"]) rebuilderStocks.inc({ outcome }, 0);
+export const keeperMended = new Counter({
+  name: "holdfast_keeper_mended_total",
+  help: "What was half done between Postgres and Redis, and was mended.",
+  labelNames: ["what"] as const,
+  registers,
+});
+for (const what of ["STORE_IN_REDIS", "STORE_IN_POSTGRES", "INITIAL_STOCK"]) {
+  keeperMended.inc({ what }, 0);
+}
+export const keeperStuck = new Gauge({
+  name: "holdfast_keeper_stuck_promises",
+  help: "Initial stocks of products that can't be put in place: the log says why. Alarm above 0.",
+  registers,
+});
 export const agentFailures = new Counter({
   name: "holdfast_agent_failures_total",
   help: "Failed runs of the worker's agents.",

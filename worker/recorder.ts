@@ -15,6 +15,7 @@ import {
   seqGaps,
   seqRewinds,
 } from "./metrics.ts";
+import { createReplayer } from "./replayer.ts";
 
 const BATCH_MAX = 1_000;
 /**
@@ -28,11 +29,17 @@ export const BLOCK_MS = 1_000;
 const STANDBY_MS = 1_000;
 
 type LiveEntry = Entry & { fields: Record<string, string> };
+type Reading<E extends Entry> = {
+  entries: E[];
+  /** When the stream was asked for them, by `monotonicNow`; null when others may be left. */
+  all_read_at: number | null;
+};
 
 /**
  * Carries events from the stream to Postgres: own pending entries first, then those of dead workers, then new
- * ones; commit, then XACK. Whatever fails, it begins again with its own pending entries, since a lost reply
- * may have left entries there that it never saw.
+ * ones; commit, then XACK. Between batches of new ones it tries dead letters again, if somebody asks for it.
+ * Whatever fails, it begins again with its own pending entries, since a lost reply may have left entries
+ * there that it never saw.
  *
  * @param openRecording becomes the one that records; null while another is
  */
@@ -50,6 +57,7 @@ export function createRecorder({
   let claim_cursor = "0-0";
   let applied_seq = 0;
   let next_batch_at = 0;
+  const replayer = createReplayer({ onApplied: noteApplied, log });
 
   async function runOnce(): Promise<number> {
     if (!recording) {
@@ -61,9 +69,11 @@ export function createRecorder({
       startOver();
     }
     try {
-      const entries = await nextEntries();
-      if (entries.length === 0) await recording.stayInTouch();
-      else await record(recording, entries, 1);
+      const { entries, all_read_at } = await nextEntries();
+      if (entries.length === 0) await recording.stayInTouch(all_read_at);
+      else await record(recording, entries, 1, all_read_at);
+      // What was pending comes first, or letters behind it would seem to have left it out.
+      if (source === "NEW") await replayer.replaySome(recording);
       return 1; // never idle: the wait for new entries is in the reading
     } catch (error) {
       startOver();
@@ -77,32 +87,33 @@ export function createRecorder({
     claim_cursor = "0-0";
   }
 
-  async function nextEntries(): Promise<LiveEntry[]> {
+  async function nextEntries(): Promise<Reading<LiveEntry>> {
     if (source === "OWN_PENDING") {
       const entries = await consumer.readOwnPending(BATCH_MAX);
-      if (entries.length > 0) return dropDeleted(entries);
+      if (entries.length > 0) return { entries: await dropDeleted(entries), all_read_at: null };
       source = "CLAIMED";
     }
     if (source === "CLAIMED") {
       const entries = await claimSome();
       if (claim_cursor === "0-0") source = "NEW";
-      if (entries.length > 0) return entries;
+      if (entries.length > 0) return { entries, all_read_at: null };
     }
-    const entries = await dropDeleted(await readNew());
+    const { entries: read, all_read_at } = await readNew();
+    const entries = await dropDeleted(read);
     // Nothing new, or a gap: entries may be pending at a worker that read them and then lost the lock.
-    if (entries.length === 0 || hasGap(entries))
-      return inOrder([...(await claimAll()), ...entries]);
-    return entries;
+    if (entries.length > 0 && !hasGap(entries)) return { entries, all_read_at };
+    return { entries: inOrder([...(await claimAll()), ...entries]), all_read_at };
   }
 
-  async function readNew(): Promise<Entry[]> {
+  async function readNew(): Promise<Reading<Entry>> {
     const early_ms = next_batch_at - monotonicNow();
     if (early_ms > 0) await sleep(early_ms);
+    const asked_at = monotonicNow();
     const entries = await consumer.readNew(BATCH_MAX, BLOCK_MS);
     // A full batch says that there are more: a backlog never waits. Nor does the first event after a pause.
-    const trickles = entries.length > 0 && entries.length < BATCH_MAX;
-    next_batch_at = trickles ? monotonicNow() + BATCH_EVERY_MS : 0;
-    return entries;
+    const has_room = entries.length < BATCH_MAX;
+    next_batch_at = has_room && entries.length > 0 ? monotonicNow() + BATCH_EVERY_MS : 0;
+    return { entries, all_read_at: has_room && source === "NEW" ? asked_at : null };
   }
 
   async function claimSome(): Promise<LiveEntry[]> {
@@ -131,16 +142,19 @@ export function createRecorder({
   }
 
   // Applies a batch; when the database refuses it, its halves, until the bad entry is alone.
-  async function record(to: Recording, entries: LiveEntry[], attempts: number): Promise<void> {
+  async function record(
+    to: Recording,
+    entries: LiveEntry[],
+    attempts: number,
+    all_read_at: number | null,
+  ): Promise<void> {
     const [first] = entries;
     const last = entries.at(-1);
     if (!first || !last) return;
     const stopTimer = recorderBatchSeconds.startTimer();
     try {
       const events = entries.map(({ fields }) => parseEvent(fields));
-      const applied = await to.apply(events, last.id);
-      applied_seq = applied.applied_seq;
-      report(applied);
+      noteApplied(await to.apply(events, last.id, { all_read_at }));
       stopTimer();
     } catch (error) {
       if (!(error instanceof MalformedEvent) && !isRefusal(error)) throw error;
@@ -149,11 +163,16 @@ export function createRecorder({
         return;
       }
       const middle = Math.ceil(entries.length / 2);
-      await record(to, entries.slice(0, middle), attempts + 1);
-      await record(to, entries.slice(middle), attempts + 1);
+      await record(to, entries.slice(0, middle), attempts + 1, null);
+      await record(to, entries.slice(middle), attempts + 1, all_read_at);
       return;
     }
     await consumer.ack(entries.map(({ id }) => id));
+  }
+
+  function noteApplied(applied: Applied) {
+    applied_seq = applied.applied_seq;
+    report(applied);
   }
 
   async function bury(to: Recording, entry: LiveEntry, attempts: number, cause: Error) {

@@ -1,5 +1,6 @@
-import type { Hold, HoldStatus } from "../domain/hold.ts";
+import type { Hold } from "../domain/hold.ts";
 import type { Pool } from "./client.ts";
+import { HOLD_COLUMNS, type HoldRow, holdOf } from "./hold-row.ts";
 
 export type Ledger = ReturnType<typeof createLedger>;
 
@@ -9,12 +10,7 @@ export function createLedger(pool: Pool) {
   async function readHold(hold_id: string): Promise<Hold | null> {
     const { rows } = await pool.query<HoldRow>({
       name: "read_hold",
-      text: `select hold_id, status, user_id, created_at, expires_at, ended_at, order_id, payment_ref,
-               version,
-               (select json_agg(json_build_object('sku', sku, 'store_id', store_id, 'quantity', quantity)
-                  order by sku, store_id)
-                from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
-             from holds where hold_id = $1`,
+      text: `select ${HOLD_COLUMNS} from holds where hold_id = $1`,
       values: [hold_id],
     });
     const [row] = rows;
@@ -48,32 +44,4 @@ export function createLedger(pool: Pool) {
   }
 
   return { readHold, readProgress, makeMovementPartitions, ping };
-}
-
-type HoldRow = {
-  hold_id: string;
-  status: HoldStatus;
-  user_id: string;
-  created_at: Date;
-  expires_at: Date;
-  ended_at: Date | null;
-  order_id: string | null;
-  payment_ref: string | null;
-  version: number;
-  lines: Hold["lines"];
-};
-
-function holdOf(row: HoldRow): Hold {
-  return {
-    hold_id: row.hold_id,
-    status: row.status,
-    user_id: row.user_id,
-    lines: row.lines,
-    created_at: row.created_at.getTime(),
-    expires_at: row.expires_at.getTime(),
-    version: row.version,
-    ended_at: row.ended_at?.getTime(),
-    order_id: row.order_id ?? undefined,
-    payment_ref: row.payment_ref ?? undefined,
-  };
 }

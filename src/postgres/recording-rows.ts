@@ -2,42 +2,55 @@ import {
   type BatchPlan,
   isSold,
   type Movement,
+  type RecordedEvent,
   type StockLevel,
   stockOf,
 } from "../domain/batch-plan.ts";
-import type { HoldPayload, InventoryEvent } from "../domain/event.ts";
+import { type HoldPayload, type InventoryEvent, isHoldEvent } from "../domain/event.ts";
 import type { Connection, Statement } from "./client.ts";
 
-// The rows of one recorded batch, a statement for each table however large the batch is. All of them are
-// sorted, so that two writers of the same rows wait for each other instead of locking crosswise.
+// The rows of one recorded batch, a statement for each table however large the batch is. Rows that others
+// write too are sorted, so that two writers of them wait for each other instead of locking crosswise.
 
-/** The insert decides: an event is applied by whoever gets its row in. Returns those, by seq. */
+/** Separates payloads: JSON has no raw control character within a text, and this one nowhere else either. */
+const BETWEEN_PAYLOADS = "\x1e";
+
+/**
+ * The insert decides: an event is applied by whoever gets its row in. Returns those, by seq, which is also
+ * the order of their `recorded_id`.
+ */
 export async function insertProcessed(
   client: Connection,
   partition: number,
   events: InventoryEvent[],
-) {
+): Promise<RecordedEvent[]> {
   const distinct = [...new Map(events.map((event) => [event.event_id, event])).values()];
-  const sorted = distinct.toSorted((a, b) => (a.event_id < b.event_id ? -1 : 1));
-  const { rows } = await client.query<{ event_id: string }>({
+  const sorted = distinct.sort((a, b) => a.seq - b.seq);
+  const { rows } = await client.query<{ event_id: string; recorded_id: number }>({
     name: "insert_processed",
-    text: `insert into processed_events (partition, event_id, seq, type, hold_id, occurred_at)
-           select $1, event_id, seq, type, hold_id, to_timestamp(occurred_ms / 1000)
-           from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::float8[])
-             as event (event_id, seq, type, hold_id, occurred_ms)
+    text: `insert into processed_events (partition, event_id, seq, type, hold_id, occurred_at, payload)
+           select $1, event_id, seq, type, nullif(hold_id, ''), to_timestamp(occurred_ms / 1000),
+             payload::json
+           from unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::float8[],
+               string_to_array($7, chr(30)))
+             as event (event_id, seq, type, hold_id, occurred_ms, payload)
            on conflict (event_id) do nothing
-           returning event_id`,
+           returning event_id, recorded_id`,
     values: [
       partition,
       words(sorted.map(({ event_id }) => event_id)),
       numbers(sorted.map(({ seq }) => seq)),
       words(sorted.map(({ type }) => type)),
-      words(sorted.map(({ payload }) => payload.hold_id)),
+      words(sorted.map((event) => (isHoldEvent(event) ? event.payload.hold_id : ""))),
       numbers(sorted.map(({ payload }) => payload.occurred_at)),
+      sorted.map(({ payload_json }) => payload_json).join(BETWEEN_PAYLOADS),
     ],
   });
-  const inserted = new Set(rows.map(({ event_id }) => event_id));
-  return distinct.filter(({ event_id }) => inserted.has(event_id)).sort((a, b) => a.seq - b.seq);
+  const recorded = new Map(rows.map(({ event_id, recorded_id }) => [event_id, recorded_id]));
+  return sorted.flatMap((event) => {
+    const recorded_id = recorded.get(event.event_id);
+    return recorded_id === undefined ? [] : [{ ...event, recorded_id }];
+  });
 }
 
 /** The ledger's level of each stock the events touch, as far as it has one. */
@@ -56,16 +69,20 @@ export async function readLevels(client: Connection, events: InventoryEvent[]) {
   return new Map(rows.map((row) => [stockOf(row), { ...row, updated_at: 0 }]));
 }
 
-/** The statements that write what a batch comes to. They need no answer of each other. */
-export function statementsOf({ holds: unsorted, levels, movements }: BatchPlan): Statement[] {
-  const holds = unsorted.toSorted((a, b) => (a.hold_id < b.hold_id ? -1 : 1));
+/**
+ * The statements that write what a batch comes to. They need no answer of each other.
+ * @param stores that may be new
+ */
+export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
+  const holds = plan.holds.toSorted((a, b) => (a.hold_id < b.hold_id ? -1 : 1));
   const sold = holds.filter(isSold);
   return [
-    upsertHolds(holds),
-    insertLines(holds),
+    ...(holds.length > 0 ? [upsertHolds(holds), insertLines(holds)] : []),
     ...(sold.length > 0 ? [insertOrders(sold)] : []),
-    upsertLevels(levels.toSorted((a, b) => (stockOf(a) < stockOf(b) ? -1 : 1))),
-    insertMovements(movements),
+    upsertLevels(plan.levels.toSorted((a, b) => (stockOf(a) < stockOf(b) ? -1 : 1))),
+    insertMovements(plan.movements),
+    ...(stores.length > 0 ? [insertStores(stores.toSorted())] : []),
+    ...(plan.adjustments.length > 0 ? [settleInitialStocks(plan.adjustments)] : []),
   ];
 }
 
@@ -161,31 +178,51 @@ function upsertLevels(levels: StockLevel[]): Statement {
 function insertMovements(movements: Movement[]): Statement {
   return {
     name: "insert_movements",
-    text: `insert into stock_movements (occurred_at, sku, store_id, kind, available_delta, held_delta,
-             event_id, reference, notes)
-           select to_timestamp(occurred_ms / 1000), sku, store_id, kind, available_delta, held_delta,
-             event_id, reference, notes
-           from unnest($1::float8[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-               $7::uuid[], $8::text[], $9::text[])
-             as movement (occurred_ms, sku, store_id, kind, available_delta, held_delta, event_id,
-               reference, notes)`,
+    text: `insert into stock_movements (recorded_id, occurred_at, sku, store_id, kind, available_delta,
+             held_delta, version, event_id, reference, reason, notes, actor)
+           select recorded_id, to_timestamp(occurred_ms / 1000), sku, store_id, kind, available_delta,
+             held_delta, version, event_id, reference, reason, notes, actor
+           from unnest($1::bigint[], $2::float8[], $3::text[], $4::text[], $5::text[], $6::bigint[],
+               $7::bigint[], $8::bigint[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::text[])
+             as movement (recorded_id, occurred_ms, sku, store_id, kind, available_delta, held_delta, version,
+               event_id, reference, reason, notes, actor)`,
     values: [
+      numbers(movements.map((movement) => movement.recorded_id)),
       numbers(movements.map((movement) => movement.occurred_at)),
       words(movements.map((movement) => movement.sku)),
       words(movements.map((movement) => movement.store_id)),
       words(movements.map((movement) => movement.kind)),
       numbers(movements.map((movement) => movement.available_delta)),
       numbers(movements.map((movement) => movement.held_delta)),
+      numbers(movements.map((movement) => movement.version)),
       words(movements.map((movement) => movement.event_id)),
       movements.map((movement) => movement.reference),
+      movements.map((movement) => movement.reason),
       movements.map((movement) => movement.notes),
+      movements.map((movement) => movement.actor),
     ],
   };
 }
+
+// A store whose name nobody has told is called by its id.
+const insertStores = (store_ids: string[]): Statement => ({
+  name: "insert_stores",
+  text: `insert into stores (store_id, name)
+         select store_id, store_id from unnest($1::text[]) as store_id
+         on conflict (store_id) do nothing`,
+  values: [words(store_ids)],
+});
+
+// What a new product was promised has come when the event that brought it is recorded.
+const settleInitialStocks = (event_ids: string[]): Statement => ({
+  name: "settle_initial_stocks",
+  text: "delete from initial_stocks where event_id = any($1::uuid[])",
+  values: [words(event_ids)],
+});
 
 // Array literals. pg makes them too, but searches every value for what it must escape, and a date as text is
 // dear on both sides: these, with times as ms, cost the worker 10 µs less an event. `words` is for texts that
 // have nothing to escape because a pattern or a closed set let them in; what a client wrote is left to pg.
 const words = (texts: string[]) => (texts.length === 0 ? "{}" : `{"${texts.join('","')}"}`);
-const numbers = (values: (number | undefined)[]) =>
+const numbers = (values: (number | null | undefined)[]) =>
   `{${values.map((value) => value ?? "null").join()}}`;

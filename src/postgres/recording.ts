@@ -1,8 +1,18 @@
 import { type BatchPlan, planBatch } from "../domain/batch-plan.ts";
 import { laterEntry } from "../domain/entry-id.ts";
 import type { InventoryEvent } from "../domain/event.ts";
+import { monotonicNow } from "../now.ts";
 import { within } from "../within.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
+import {
+  type Burial,
+  type DeadLetter,
+  deadOf,
+  deleteDead,
+  insertDead,
+  keepDead,
+  readRequested,
+} from "./dead-letters.ts";
 import { withoutForgotten } from "./forgetting.ts";
 import { insertProcessed, readLevels, statementsOf } from "./recording-rows.ts";
 import { closeGaps, insertGaps, missedSeqs } from "./seq-gaps.ts";
@@ -49,12 +59,21 @@ export async function openRecording(databaseUrl: string, partition: number) {
   }
   if (applied_seq === null) return null;
 
+  const met_stores = new Set<string>();
+
   /**
    * Applies events in one transaction. Events that were applied before are left out, so it may be
    * repeated, above all when a COMMIT's answer was lost.
    * @param entry_id the id of the newest stream entry among them
+   * @param more.all_read_at when the stream was asked for them, by `monotonicNow`; null unless these, with
+   *   what was applied before, are all it had
+   * @param more.letter the dead letter that is tried again, and goes with it
    */
-  function apply(events: InventoryEvent[], entry_id: string): Promise<Applied> {
+  function apply(
+    events: InventoryEvent[],
+    entry_id: string,
+    more: { all_read_at?: number | null; letter?: DeadLetter } = {},
+  ): Promise<Applied> {
     return inTransaction(client, partition, async (progress, commit) => {
       const remembered = await withoutForgotten(client, partition, events, progress);
       const [fresh, levels] = await answers([
@@ -63,13 +82,21 @@ export async function openRecording(databaseUrl: string, partition: number) {
       ]);
       const plan = planBatch(fresh, levels, progress.applied_seq);
       const missed = await missedSeqs(client, partition, plan.late_seqs);
+      const dead_ids = await deadOf(client, partition, fresh, plan.late_seqs);
+      if (more.letter) dead_ids.push(more.letter.dead_id);
       await insertGaps(client, partition, plan.gaps);
       await closeGaps(client, partition, plan.late_seqs);
-      const applied_entry_id = laterEntry(progress.applied_entry_id, entry_id);
+      const unmet_stores = plan.stores.filter((store_id) => !met_stores.has(store_id));
       await commit([
-        ...statementsOf(plan),
-        moveProgress(partition, { applied_seq: plan.applied_seq, applied_entry_id }),
+        ...statementsOf(plan, unmet_stores),
+        ...(dead_ids.length > 0 ? [deleteDead(dead_ids)] : []),
+        moveProgress(partition, {
+          applied_seq: plan.applied_seq,
+          applied_entry_id: laterEntry(progress.applied_entry_id, entry_id),
+          behind_ms: behind(progress, more.all_read_at),
+        }),
       ]);
+      for (const store_id of unmet_stores) met_stores.add(store_id);
       return {
         gaps: plan.gaps,
         applied_seq: plan.applied_seq,
@@ -81,39 +108,33 @@ export async function openRecording(databaseUrl: string, partition: number) {
     });
   }
 
-  /**
-   * Writes an entry down as dead, and the recording goes on behind it.
-   * @param seq the entry's seq, null when it has none that can be read
-   */
-  function bury(dead: {
-    entry_id: string;
-    fields: Record<string, string>;
-    error: string;
-    attempts: number;
-    seq: number | null;
-  }): Promise<void> {
+  /** Writes an entry down as dead, and the recording goes on behind it. */
+  function bury(dead: Burial): Promise<void> {
     return inTransaction(client, partition, async (progress, commit) => {
-      const { entry_id, seq, error, attempts } = dead;
       // Only the next one in order: a dead entry must not hide a gap before it.
       const next_seq = progress.applied_seq + 1;
-      const applied_seq = seq === next_seq ? next_seq : progress.applied_seq;
-      const applied_entry_id = laterEntry(progress.applied_entry_id, entry_id);
       await commit([
-        {
-          text: `insert into dead_events (partition, entry_id, seq, fields, error, attempts)
-                 values ($1, $2, $3, $4, $5, $6)
-                 on conflict (partition, entry_id) do update
-                 set attempts = dead_events.attempts + excluded.attempts, error = excluded.error,
-                   failed_at = now()`,
-          values: [partition, entry_id, seq, JSON.stringify(dead.fields), error, attempts],
-        },
-        moveProgress(partition, { applied_seq, applied_entry_id }),
+        insertDead(partition, dead),
+        moveProgress(partition, {
+          applied_seq: dead.seq === next_seq ? next_seq : progress.applied_seq,
+          applied_entry_id: laterEntry(progress.applied_entry_id, dead.entry_id),
+          behind_ms: null,
+        }),
       ]);
     });
   }
 
-  async function stayInTouch(): Promise<void> {
-    await client.query("select 1");
+  /**
+   * Says that it is alive, when there was nothing to record.
+   * @param all_read_at as in `apply`
+   */
+  async function stayInTouch(all_read_at: number | null): Promise<void> {
+    if (all_read_at === null) await client.query("select 1");
+    else {
+      await inTransaction(client, partition, (progress, commit) =>
+        commit([moveCaughtUp(partition, behind(progress, all_read_at))]),
+      );
+    }
   }
 
   return {
@@ -122,6 +143,12 @@ export async function openRecording(databaseUrl: string, partition: number) {
     apply,
     bury,
     stayInTouch,
+    /** The dead letters that are to be tried again, oldest first. */
+    readRequested: (count: number) => readRequested(client, partition, count),
+    /** Keeps a letter that was tried again in vain. */
+    keepDead: async ({ dead_id }: DeadLetter, error: string) => {
+      await client.query(keepDead(dead_id, error));
+    },
     /** Waits no longer than it must: the other side of a dead connection never says goodbye. */
     close: () => within(CLOSE_MS_MAX, client.end()),
   };
@@ -135,7 +162,17 @@ async function tryLock(client: Connection, partition: number): Promise<boolean> 
   return rows[0]?.mine ?? false;
 }
 
-type Progress = { applied_seq: number; applied_entry_id: string; forgotten_id: string };
+type Progress = {
+  applied_seq: number;
+  applied_entry_id: string;
+  forgotten_id: string;
+  /** By `monotonicNow`, and a little after Postgres's now(). */
+  locked_at: number;
+};
+
+// How long before Postgres's now() something was, in ms: rather too long than too short.
+const behind = ({ locked_at }: Progress, at: number | null | undefined): number | null =>
+  at == null ? null : locked_at - at;
 
 // What is sent together costs one round trip: 3 for a batch instead of 11 save 1 ms of CPU. Two things are
 // not left to luck. Writes wait for the answer to `begin`, or they might be there without the rest; a lock
@@ -165,7 +202,7 @@ async function makeProgress(client: Connection, partition: number): Promise<void
 }
 
 async function lockProgress(client: Connection, partition: number): Promise<Progress> {
-  const { rows } = await client.query<Progress>({
+  const { rows } = await client.query<Omit<Progress, "locked_at">>({
     name: "lock_progress",
     text: `select applied_seq, applied_entry_id, forgotten_id from recorder_progress
            where partition = $1 for update`,
@@ -173,17 +210,25 @@ async function lockProgress(client: Connection, partition: number): Promise<Prog
   });
   const [progress] = rows;
   if (!progress) throw new Error(`The row of partition ${partition} in recorder_progress is gone.`);
-  return progress;
+  return { ...progress, locked_at: monotonicNow() };
 }
 
 function moveProgress(
   partition: number,
-  { applied_seq, applied_entry_id }: Omit<Progress, "forgotten_id">,
+  to: Pick<Progress, "applied_seq" | "applied_entry_id"> & { behind_ms: number | null },
 ): Statement {
   return {
     name: "move_progress",
-    text: `update recorder_progress set applied_seq = $2, applied_entry_id = $3, updated_at = now()
+    text: `update recorder_progress set applied_seq = $2, applied_entry_id = $3, updated_at = now(),
+             caught_up_at = coalesce(now() - make_interval(secs => $4::float8 / 1000), caught_up_at)
            where partition = $1`,
-    values: [partition, applied_seq, applied_entry_id],
+    values: [partition, to.applied_seq, to.applied_entry_id, to.behind_ms],
   };
 }
+
+const moveCaughtUp = (partition: number, behind_ms: number | null): Statement => ({
+  name: "move_caught_up",
+  text: `update recorder_progress set caught_up_at = now() - make_interval(secs => $2::float8 / 1000)
+         where partition = $1`,
+  values: [partition, behind_ms],
+});

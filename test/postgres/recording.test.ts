@@ -36,7 +36,8 @@ test("what is recorded is what the event says, whatever texts, codes and times a
   const rows = await query(
     database.url,
     `select seq::int, type, hold_id, user_id, holds.reason, line.sku, line.store_id, moved.notes,
-       moved.sku as moved_sku, moved.store_id as moved_store, ${millis("created_at")} as created_at,
+       moved.sku as moved_sku, moved.store_id as moved_store, moved.actor, moved.reason as moved_reason,
+       moved.reference, ${millis("created_at")} as created_at, payload::text as payload_json,
        ${millis("expires_at")} as expires_at, ${millis("moved.occurred_at")} as moved_at,
        ${millis("processed_events.occurred_at")} as occurred_at
      from processed_events join holds using (hold_id) join hold_lines as line using (hold_id)
@@ -44,13 +45,14 @@ test("what is recorded is what the event says, whatever texts, codes and times a
      order by seq`,
   );
   expect(rows).toEqual(
-    events.map(({ seq, type, payload }) => {
+    events.map(({ seq, type, payload, payload_json }) => {
       const { hold_id, user_id, reason, occurred_at, created_at, expires_at, lines } = payload;
       const [{ sku, store_id }] = lines as [(typeof lines)[number]]; // each has one
       return {
         ...{ seq, type, hold_id, user_id, reason, occurred_at, created_at, expires_at },
-        ...{ sku, store_id, moved_sku: sku, moved_store: store_id },
-        ...{ moved_at: occurred_at, notes: reason },
+        ...{ sku, store_id, moved_sku: sku, moved_store: store_id, payload_json },
+        ...{ moved_at: occurred_at, reference: hold_id, moved_reason: reason, notes: null },
+        actor: user_id || null,
       };
     }),
   );

@@ -141,9 +141,7 @@ test("a dead letter with a NUL in it hinders no late event, and comes again with
     await shop.append(second ?? {});
     await recorder.drain();
     expect(await countRows(database.url, "processed_events")).toBe(5);
-    expect(await countRows(database.url, "dead_events")).toBe(1);
-    const differences = await compareBooks(shop.redis, database.url);
-    expect(differences.filter((line) => /^(hold|stock|movements)/.test(line))).toEqual([]);
+    expect(await compareBooks(shop.redis, database.url)).toEqual([]);
     expect(await metric(seqRewinds)).toBe(rewinds);
     expect(recorder.errors().slice(errors)).toEqual([]);
   } finally {

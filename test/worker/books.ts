@@ -97,7 +97,8 @@ async function readHoldRows(postgres: pg.Client): Promise<Rows> {
         from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
      from holds
      left join processed_events as ending
-       on ending.hold_id = holds.hold_id and type = 'HOLD_' || status and status <> 'ACTIVE'`,
+       on ending.hold_id = holds.hold_id and status <> 'ACTIVE'
+         and (type = 'HOLD_' || status or type = 'HOLD_PURCHASED')`,
   );
   return new Map(
     rows.map(({ hold_id, lines, ...row }) => [

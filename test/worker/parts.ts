@@ -4,7 +4,7 @@ import { isDrained } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { checkMigrations } from "../../src/postgres/migrate.ts";
-import { openRecording } from "../../src/postgres/recording.ts";
+import { openRecording, type Recording } from "../../src/postgres/recording.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/client.ts";
 import { type Consumer, createConsumer } from "../../src/redis/consumer.ts";
 import { createKeys } from "../../src/redis/keys.ts";
@@ -31,12 +31,15 @@ export async function openRecorder({
   databaseUrl,
   name = "worker-1",
   change = (consumer) => consumer,
+  changeRecording = (recording) => recording,
 }: {
   redisUrl: string;
   databaseUrl: string;
   name?: string;
   /** Lets a test put a fault between the recorder and its real consumer. */
   change?: (consumer: Consumer) => Consumer;
+  /** Or between it and Postgres. */
+  changeRecording?: (recording: Recording) => Recording;
 }) {
   const kept = keptLog();
   const redis = createRedis(redisUrl, kept.log);
@@ -47,7 +50,8 @@ export async function openRecorder({
     consumer: change(createConsumer(redis, blocking, createKeys("main"), name)),
     openRecording: async () => {
       await checkMigrations(pool);
-      return openRecording(databaseUrl, 0);
+      const recording = await openRecording(databaseUrl, 0);
+      return recording && changeRecording(recording);
     },
     log: kept.log,
   });

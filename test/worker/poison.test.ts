@@ -4,7 +4,7 @@ import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openNewShop, openRecorder } from "./parts.ts";
 import { countRows, query } from "./query.ts";
-import { handMade, type Shop, sold } from "./shop.ts";
+import { handMade, handMadeChange, type Shop, sold } from "./shop.ts";
 
 const redis = await freshRedis();
 const database = await freshDatabase();
@@ -44,6 +44,8 @@ const POISONS: [kind: string, make: (seq: number) => Fields, error: RegExp][] = 
   ["a constraint broken", (seq) => handMade(seq, { ended_at: 1 }), /holds_ended_when_not_active/],
   ["a number out of range", (seq) => handMade(seq, { lines: huge }), /out of range/],
   ["a NUL in a text", (seq) => handMade(seq, { user_id: "an\u0000n" }), /0x00/],
+  ["a change of stock that has no lines", (seq) => handMadeChange(seq, { lines: [] }), /lines/],
+  ["a NUL in its notes", (seq) => handMadeChange(seq, { notes: "a\u0000b" }), /0x00/],
 ];
 const PLACES = [
   ["first", 0],
@@ -182,8 +184,8 @@ test("a dead event that comes again in a form that is understood is recorded, wi
   await shop.append({ ...entry?.fields });
   await recorder.drain();
   expect(await countRows(database.url, "processed_events")).toBe(2);
-  const differences = await books();
-  expect(differences.filter((line) => /^(hold|stock|movements)/.test(line))).toEqual([]);
+  // Its letter goes, or the event would seem to be missing for ever.
+  expect(await books()).toEqual([]);
   expect(recorder.errors().slice(errors)).toEqual([]);
   expect(await metric(seqRewinds)).toBe(rewinds);
 });

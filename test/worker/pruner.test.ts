@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createPool } from "../../src/postgres/client.ts";
 import { forgetEvents } from "../../src/postgres/forgetting.ts";
-import { prunedEvents, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
+import { forgetRecords } from "../../src/postgres/once.ts";
+import { prunedEvents, prunedRecords, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { createPruner } from "../../worker/pruner.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
@@ -38,8 +39,13 @@ afterAll(async () => {
 const pruneIn = (days: number) => {
   const now = async () => (await shop.stream.now()) + days * DAY_MS;
   const stream = { ...shop.stream, now };
-  const forget = (before_ms: number, count: number) => forgetEvents(pool, 0, before_ms, count);
-  return createPruner({ stream, forget, kept_ms: KEPT_MS, log }).runOnce();
+  return createPruner({
+    stream,
+    forgetEvents: (before_ms, count) => forgetEvents(pool, 0, before_ms, count),
+    forgetRecords: (before_ms, count) => forgetRecords(pool, before_ms, count),
+    kept_ms: KEPT_MS,
+    log,
+  }).runOnce();
 };
 
 const emptyStream = () => shop.redis.xtrim(shop.keys.stream, "MAXLEN", 0);
@@ -122,6 +128,48 @@ test("forgotten events that come again, in any order, change nothing and are no 
   expect(await metric(recorderEvents, { outcome: "DUPLICATE" })).toBe(duplicates + 200);
   expect(await differences()).toEqual([]);
   expect(recorder.errors()).toEqual([]);
+});
+
+describe("idempotency records", () => {
+  const HOUR_MS = DAY_MS / 24;
+
+  /** Records as old as that, by their ages. */
+  async function addRecords(...ages_ms: number[]) {
+    for (const age_ms of ages_ms) {
+      await query(
+        database.url,
+        `insert into idempotency_records (route, key, fingerprint, result, created_at)
+         values ('put_store', $1, 'f', '{}', to_timestamp($2::float8 / 1000))`,
+        [`key-${age_ms}`, (await shop.stream.now()) - age_ms],
+      );
+    }
+  }
+  const kept = async () => {
+    const rows = await query<{ key: string }>(
+      database.url,
+      "select key from idempotency_records order by created_at desc",
+    );
+    return rows.map(({ key }) => key);
+  };
+
+  // Two clocks date them: an hour more than the day for which they count.
+  test("are kept for as long as they may count, by whatever clock, and are deleted then", async () => {
+    await addRecords(0, DAY_MS, 25 * HOUR_MS - 60_000, 25 * HOUR_MS + 1, 90 * DAY_MS);
+    const before = await metric(prunedRecords);
+    expect(await pruneIn(0)).toBe(2);
+    expect(await kept()).toEqual(["key-0", `key-${DAY_MS}`, `key-${25 * HOUR_MS - 60_000}`]);
+    expect(await metric(prunedRecords)).toBe(before + 2);
+    expect(await pruneIn(0)).toBe(0);
+    expect(await pruneIn(2)).toBe(3);
+  });
+
+  test("are deleted whatever the stream still holds, and no event with them", async () => {
+    await shop.trade(20, "tea");
+    await recorder.drain();
+    await addRecords(30 * DAY_MS);
+    expect(await pruneIn(1_000)).toBe(1);
+    expect(await remembered()).toBe(20);
+  });
 });
 
 test("an event that was missing when its neighbours were forgotten is recorded, once", async () => {

@@ -24,6 +24,7 @@ export async function countRows(databaseUrl: string, table: string): Promise<num
 /** Forgets everything that was recorded: quicker than another database. */
 export async function emptyLedger(databaseUrl: string): Promise<void> {
   const tables = "processed_events, holds, hold_lines, orders, stock_levels, stock_movements";
-  const more = "recorder_progress, seq_gaps, dead_events";
-  await query(databaseUrl, `truncate ${tables}, ${more} restart identity`);
+  const more = "recorder_progress, seq_gaps, dead_events, projection_rebuilds";
+  const catalogue = "stores, products, initial_stocks, idempotency_records";
+  await query(databaseUrl, `truncate ${tables}, ${more}, ${catalogue} restart identity`);
 }

@@ -50,6 +50,8 @@ export async function openShop(redisUrl: string) {
 
   return {
     ...deciding,
+    /** Changes, transfers and purchases, as /v1 asks for them. */
+    counter: deciding.stock,
     stock,
     reserve,
     confirm,
@@ -84,6 +86,24 @@ export function handMade(seq: number, payload: Record<string, unknown> = {}) {
       lines: [
         { sku: "hand-made", store_id: STORE, quantity: 1, available: 9, held: 1, version: 1 },
       ],
+      ...payload,
+    }),
+  };
+}
+
+/** The fields of an adjustment that no script made: nine units of `hand-made` come in. */
+export function handMadeChange(seq: number, payload: Record<string, unknown> = {}) {
+  const line = { sku: "hand-made", store_id: STORE, available_delta: 9 };
+  return {
+    event_id: newEventId(),
+    type: "STOCK_ADJUSTED",
+    seq: String(seq),
+    payload: JSON.stringify({
+      event_version: 1,
+      occurred_at: Date.now(),
+      request_id: "by-hand",
+      actor: "api",
+      lines: [{ ...line, available: 9, held: 0, version: 1 }],
       ...payload,
     }),
   };
