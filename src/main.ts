@@ -5,6 +5,7 @@ import { createMetricsReader, sumMetrics } from "./cluster-metrics.ts";
 import { type Config, readConfig } from "./config.ts";
 import { createHealth, readLag } from "./health.ts";
 import { createApp } from "./http/app.ts";
+import { createLagReader } from "./http/lag.ts";
 import { createHttpServer, drain } from "./http/server.ts";
 import { listen } from "./listen.ts";
 import { createLog, type Log } from "./log.ts";
@@ -14,10 +15,13 @@ import { checkMigrations } from "./postgres/migrate.ts";
 import { createBatcher } from "./redis/batcher.ts";
 import { createRedis, untilReady } from "./redis/client.ts";
 import { createClock } from "./redis/clock.ts";
+import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
 import { createScripts } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
+import { createStock } from "./redis/stock.ts";
+import { createStores } from "./redis/stores.ts";
 import { createStream } from "./redis/stream.ts";
 import { exitWithReason, stopOnSignals } from "./shutdown.ts";
 
@@ -37,7 +41,8 @@ async function serve(config: Config, log: Log) {
   await untilReady(redis);
   await checkServer(redis, log);
 
-  const keys = createKeys(config.DEFAULT_STORE);
+  const default_store = config.DEFAULT_STORE;
+  const keys = createKeys(default_store);
   const clock = createClock();
   const stream = createStream(redis, keys);
   await clock.learnFrom(stream.now);
@@ -45,9 +50,12 @@ async function serve(config: Config, log: Log) {
   await scripts.load();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
+  const stores = createStores(redis, keys, default_store);
+  const stock = createStock({ batcher, keys, stores, default_store });
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
+  const compareSides = () => readLag({ ...stream, readProgress: ledger.readProgress });
 
   const checks = {
     redis: () => stream.ping(),
@@ -55,7 +63,7 @@ async function serve(config: Config, log: Log) {
     postgres: () => ledger.ping(),
     migrations: () => checkMigrations(pool),
     lag: async () => {
-      const lag = await readLag({ ...stream, readProgress: ledger.readProgress });
+      const lag = await compareSides();
       if (lag.seconds > config.READY_LAG_SECONDS_MAX) {
         throw new Error(`Postgres is ${lag.seconds.toFixed(0)} s and ${lag.events} events behind`);
       }
@@ -65,10 +73,16 @@ async function serve(config: Config, log: Log) {
 
   const app = createApp({
     inventory,
+    stock,
+    stores,
+    records: createRecords(redis, keys),
     ledger,
+    pool,
+    readLag: createLagReader(compareSides, pool),
+    lastSeq: stream.lastSeq,
     log,
     health,
-    default_store: config.DEFAULT_STORE,
+    default_store,
     request_budget_ms: config.REQUEST_BUDGET_MS,
   });
   const server = createHttpServer(app);

@@ -1,4 +1,5 @@
-import type { Response } from "express";
+import { hash } from "node:crypto";
+import type { Request, Response } from "express";
 import { httpRequests, httpSeconds } from "../metrics.ts";
 
 /** What is known of a request from its head on. */
@@ -22,12 +23,54 @@ export function answer(
 ): void {
   // The caller may have gone, and its answer with it.
   if (res.headersSent || res.destroyed) return;
-  const text = JSON.stringify(body);
+  send(res, status, JSON.stringify(body), type);
+}
+
+/** Answers a read with its ETag; 304 and no body when the caller has just this already. */
+export function answerUnlessKnown(req: Request, res: Response, body: unknown): void {
+  const bytes = JSON.stringify(body);
+  answerBytesUnlessKnown(req, res, { bytes, type: "application/json", etag: etagOf(bytes) });
+}
+
+/** What is answered again and again as it is. */
+export type Bytes = { bytes: string | Buffer; type: string; etag: string };
+
+export const etagOf = (bytes: string | Buffer) =>
+  `"${hash("sha256", bytes, "base64url").slice(0, 22)}"`;
+
+/** The same for what is no JSON, or is known for longer. */
+export function answerBytesUnlessKnown(
+  req: Request,
+  res: Response,
+  { bytes, type, etag }: Bytes,
+): void {
+  if (res.headersSent || res.destroyed) return;
+  res.setHeader("ETag", etag);
+  res.setHeader("Cache-Control", "no-cache"); // may be kept, and must be asked about each time
+  if (isNamed(etag, req.headers["if-none-match"])) send(res, 304);
+  else send(res, 200, bytes, type);
+}
+
+function send(res: Response, status: number, body?: string | Buffer, type?: string): void {
   res.statusCode = status;
-  res.setHeader("Content-Type", type);
-  res.setHeader("Content-Length", Buffer.byteLength(text));
-  res.end(text);
+  if (body !== undefined && type !== undefined) {
+    res.setHeader("Content-Type", type);
+    res.setHeader("Content-Length", Buffer.byteLength(body));
+  }
+  res.end(body);
+  countAnswer(res, status);
+}
+
+/** For answers that a route sends by itself: counts it, once it has ended. */
+export function countAnswer(res: Response, status: number): void {
   const { route, started } = contextOf(res);
   httpRequests.inc({ route, status });
   httpSeconds.observe({ route }, (performance.now() - started) / 1000);
+}
+
+// A read compares weakly (RFC 9110, 13.1.2): `W/` before a tag makes no difference.
+function isNamed(etag: string, if_none_match: string | undefined): boolean {
+  if (if_none_match === undefined) return false;
+  const tags = if_none_match.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes(etag) || tags.includes("*");
 }

@@ -3,30 +3,19 @@ import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
-import type { Ledger } from "../postgres/ledger.ts";
-import type { Inventory } from "../redis/inventory.ts";
 import { contextOf, type RequestContext } from "./answer.ts";
-import { createHoldRoutes } from "./holds.ts";
+import { hasBody } from "./body.ts";
+import type { RouteDeps } from "./deps.ts";
 import { sendProblem } from "./problem.ts";
-import { problemPage } from "./problem-page.ts";
+import type { Handler, Method, Route } from "./route.ts";
+import { createRoutes } from "./routes.ts";
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
-export type AppDeps = {
-  inventory: Inventory;
-  ledger: Ledger;
-  log: Log;
-  default_store: string;
-  /** How long a caller waits for an answer at most. */
-  request_budget_ms: number;
-  /** Answers /health, /ready and /metrics. */
-  health: Handler;
+export type AppDeps = RouteDeps & {
   /** Further routes: the benchmark measures one that does nothing. */
   more_routes?: Route[];
 };
-
-type Handler = (req: Request, res: Response) => Promise<void> | void;
-export type Route = { method: "GET" | "POST"; path: string; handle: Handler };
 
 /** The API, in reading order: what every request gets, the routes, what is no route, problems. */
 export function createApp(deps: AppDeps) {
@@ -48,65 +37,70 @@ export function createApp(deps: AppDeps) {
     if (req.headers.host === undefined && req.httpVersion === "1.1") {
       throw new Rejection("INVALID_REQUEST", "The Host header is missing.");
     }
-    if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(req, res));
+    if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(deps.log, req, res));
     next();
   });
 
-  const holds = createHoldRoutes(deps);
-  route("POST", "/holds/reserve", holds.reserve);
-  route("POST", "/holds/confirm", holds.confirm);
-  route("POST", "/holds/cancel", holds.cancel);
-  route("GET", "/holds/:hold_id", holds.read);
-  route("GET", "/problems/:slug", problemPage);
-  for (const path of ["/health", "/ready", "/metrics"]) route("GET", path, deps.health);
-  for (const { method, path, handle } of deps.more_routes ?? []) route(method, path, handle);
+  const routes = [...createRoutes(deps), ...(deps.more_routes ?? [])];
+  for (const [path, of_path] of Map.groupBy(routes, ({ spec }) => spec.path)) mount(path, of_path);
 
   app.use(() => {
     throw new Rejection("NOT_FOUND", "There is nothing at this address.");
   });
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
-    answerProblem(req, res, error);
+    answerProblem(req, res, error, deps.log);
   });
   return app;
 
-  function answerProblem(req: Request, res: Response, error: unknown) {
-    // What is left of a body nobody will read would be taken for the next request.
-    if (!req.complete && hasBody(req)) res.setHeader("Connection", "close");
-    sendProblem(res, error, deps.log);
-  }
-
-  // Only at debug: in a sale the metrics count requests, and logs are for what somebody must know.
-  function logRequest(req: Request, res: Response) {
-    const { request_id, route, started } = contextOf(res);
-    const ms = Math.round(performance.now() - started);
-    deps.log.debug(
-      { request_id, method: req.method, route, status: res.statusCode, ms },
-      "request",
-    );
-  }
-
-  function route(method: Route["method"], path: string, handle: Handler) {
-    // Answers its problems itself: Express would first match the address against all routes behind this one.
-    const named = async (req: Request, res: Response) => {
-      res.locals.context.route = path;
-      try {
-        await handle(req, res);
-      } catch (error) {
-        answerProblem(req, res, error);
-      }
-    };
-    const entry = app.route(path);
-    if (method === "GET") entry.get(named);
-    else entry.post(named);
+  function mount(path: string, of_path: Route[]) {
+    const entry = app.route(expressPath(path));
+    for (const { spec, serve } of of_path) {
+      entry[MOUNT_METHODS[spec.method]](answersItsProblems(path, serve));
+    }
+    const methods = of_path.map(({ spec }) => (spec.method === "GET" ? "GET, HEAD" : spec.method));
     entry.all((req, res) => {
-      res.setHeader("Allow", method === "GET" ? "GET, HEAD" : method);
+      res.setHeader("Allow", methods.join(", "));
       throw new Rejection("METHOD_NOT_ALLOWED", `${req.method} is not possible here.`);
     });
   }
+
+  // Express would first match the address against all routes behind this one.
+  function answersItsProblems(path: string, serve: Handler): Handler {
+    return async (req, res) => {
+      res.locals.context.route = path;
+      try {
+        await serve(req, res);
+      } catch (error) {
+        answerProblem(req, res, error, deps.log);
+      }
+    };
+  }
 }
 
-const hasBody = ({ headers }: Request) =>
-  "transfer-encoding" in headers || Number(headers["content-length"] ?? 0) > 0;
+const MOUNT_METHODS = {
+  GET: "get",
+  POST: "post",
+  PUT: "put",
+  DELETE: "delete",
+} as const satisfies {
+  [method in Method]: string;
+};
+
+// OpenAPI writes `{id}:confirm`, where Express takes a bare colon for a parameter of its own.
+const expressPath = (path: string) => path.replaceAll(":", "\\:").replaceAll(/\{(\w+)\}/g, ":$1");
+
+function answerProblem(req: Request, res: Response, error: unknown, log: Log) {
+  // What is left of a body nobody will read would be taken for the next request.
+  if (!req.complete && hasBody(req)) res.setHeader("Connection", "close");
+  sendProblem(res, error, log);
+}
+
+// Only at debug: in a sale the metrics count requests, and logs are for what somebody must know.
+function logRequest(log: Log, req: Request, res: Response) {
+  const { request_id, route, started } = contextOf(res);
+  const ms = Math.round(performance.now() - started);
+  log.debug({ request_id, method: req.method, route, status: res.statusCode, ms }, "request");
+}
 
 // The caller's, if it is sane, so that one id leads through its logs and ours.
 function requestIdOf(req: Request): string {

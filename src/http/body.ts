@@ -4,55 +4,72 @@ import { BODY_BYTES_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i;
+export const NDJSON_TYPE = /^application\/x-ndjson\s*(;\s*charset="?utf-8"?\s*)?$/i;
 const STRING_TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
 
 /**
- * Reads a request's JSON. Stricter than express.json where leniency could sell stock by accident: invalid
- * UTF-8 is refused and not replaced, and so is a body that names a member twice.
+ * Reads a request's JSON, of at most `bytes_max`. Stricter than express.json where leniency could sell stock
+ * by accident: invalid UTF-8 is refused and not replaced, and so is a body that names a member twice.
  * @throws Rejection UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE or INVALID_REQUEST
  */
-export async function readJson(req: IncomingMessage): Promise<unknown> {
-  const { "content-type": type, "content-encoding": encoding } = req.headers;
-  if (!JSON_TYPE.test(type ?? "") || (encoding && encoding !== "identity")) {
+export async function readJson(req: IncomingMessage, bytes_max = BODY_BYTES_MAX): Promise<unknown> {
+  if (!isOfType(req, JSON_TYPE)) {
     throw new Rejection(
       "UNSUPPORTED_MEDIA_TYPE",
       "Send Content-Type: application/json, UTF-8, without Content-Encoding.",
     );
   }
-  const bytes = await readBytes(req);
-  if (bytes.length === 0) throw invalid("The body is empty.");
-  if (!isUtf8(bytes)) throw invalid("The body is not UTF-8.");
+  return parseJson(await readBytes(req, bytes_max), "body");
+}
+
+/** Whether the body is said to be of this type, and not compressed. */
+export function isOfType({ headers }: IncomingMessage, type: RegExp): boolean {
+  const { "content-type": given = "", "content-encoding": encoding = "identity" } = headers;
+  return type.test(given) && (encoding === "identity" || encoding === "");
+}
+
+/**
+ * Reads the JSON of a whole body, or of a line of one.
+ * @throws Rejection INVALID_REQUEST
+ */
+export function parseJson(bytes: Buffer, what: "body" | "line"): unknown {
+  if (bytes.length === 0) throw invalid(`The ${what} is empty.`);
+  if (!isUtf8(bytes)) throw invalid(`The ${what} is not UTF-8.`);
   const text = bytes.toString("utf8");
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw invalid("The body is not JSON.");
+    throw invalid(`The ${what} is not JSON.`);
   }
-  if (namesTwice(text, value)) throw invalid("The body names a member twice.");
+  if (namesTwice(text, value)) throw invalid(`The ${what} names a member twice.`);
   return value;
 }
 
-function readBytes(req: IncomingMessage): Promise<Buffer> {
+/** Whether a request has a body, or says that it has. */
+export const hasBody = ({ headers }: IncomingMessage) =>
+  "transfer-encoding" in headers || Number(headers["content-length"] ?? 0) > 0;
+
+function readBytes(req: IncomingMessage, bytes_max: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     req.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= BODY_BYTES_MAX) chunks.push(chunk);
-      else reject(tooLarge());
+      if (length <= bytes_max) chunks.push(chunk);
+      else reject(tooLarge(bytes_max));
     });
     req.on("end", () =>
       resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)),
     );
-    req.on("error", () => reject(invalid("The body ended early.")));
-    req.on("close", () => reject(invalid("The body ended early.")));
-    if (Number(req.headers["content-length"] ?? 0) > BODY_BYTES_MAX) reject(tooLarge());
+    req.on("error", () => reject(bodyEndedEarly()));
+    req.on("close", () => reject(bodyEndedEarly()));
+    if (Number(req.headers["content-length"] ?? 0) > bytes_max) reject(tooLarge(bytes_max));
   });
 }
 
 // JSON.parse keeps the last of two equal members. In text that did parse, a string token followed by a colon
-// is a member's name; our bodies are flat objects, so there must be as many names as members.
+// is a member's name, so there must be as many names as members.
 function namesTwice(text: string, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   let names = 0;
@@ -60,7 +77,7 @@ function namesTwice(text: string, value: unknown): boolean {
   return names > countMembers(value);
 }
 
-// Bounded by the body's size, and by no recursion: a body may be nested as deeply as 16 kB allow.
+// Bounded by the body's size, and by no recursion: a body may be nested as deeply as that allows.
 function countMembers(value: object): number {
   let count = 0;
   const open: object[] = [value];
@@ -75,5 +92,6 @@ function countMembers(value: object): number {
 }
 
 const invalid = (detail: string) => new Rejection("INVALID_REQUEST", detail);
-const tooLarge = () =>
-  new Rejection("BODY_TOO_LARGE", `The body is larger than ${BODY_BYTES_MAX} bytes.`);
+export const bodyEndedEarly = () => invalid("The body ended early.");
+export const tooLarge = (bytes_max: number) =>
+  new Rejection("BODY_TOO_LARGE", `The body is larger than ${bytes_max} bytes.`);

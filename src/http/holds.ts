@@ -1,146 +1,182 @@
-import type { Request, Response } from "express";
 import { z } from "zod";
-import { type Hold, type HoldStatus, statusAt } from "../domain/hold.ts";
-import { CODE_PATTERN, HOLD_ID_PATTERN } from "../domain/ids.ts";
-import {
-  PAYMENT_REF_CHARS_MAX,
-  QUANTITY_MAX,
-  REASON_CHARS_MAX,
-  TTL_SECONDS_DEFAULT,
-  TTL_SECONDS_MAX,
-  USER_ID_CHARS_MAX,
-} from "../domain/limits.ts";
+import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../domain/hold.ts";
+import { REASON_CHARS_MAX, TTL_SECONDS_DEFAULT } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
-import { monotonicNow } from "../now.ts";
-import type { Ledger } from "../postgres/ledger.ts";
-import type { Inventory } from "../redis/inventory.ts";
-import { RedisFault } from "../redis/outcome.ts";
-import { within } from "../within.ts";
-import { answer, contextOf } from "./answer.ts";
-import { readJson } from "./body.ts";
-import { idempotencyKey, idempotencyKeyHeader, parse, text } from "./parse.ts";
-import { LedgerUnavailable } from "./problem.ts";
+import type { RouteDeps } from "./deps.ts";
+import { isoTime, paymentRef, quantity, sku, storeId, time, ttlSeconds, userId } from "./fields.ts";
+import { findHold, knownForm } from "./find-hold.ts";
+import { idempotencyKey, text } from "./parse.ts";
+import { type Route, route } from "./route.ts";
+import { inStore } from "./stores-known.ts";
 
-const CODE_RULE = "must be 1 to 64 of A-Z a-z 0-9 . _ -";
+const TAG = "Checkout";
+const holdId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
+const status = z.enum(HOLD_STATUSES);
 
-const reserveSchema = z.strictObject({
-  sku: z.string().regex(CODE_PATTERN, CODE_RULE),
-  qty: z.int().min(1).max(QUANTITY_MAX),
-  user_id: text(USER_ID_CHARS_MAX),
-  idempotency_key: idempotencyKey.optional(),
-  store_id: z.string().regex(CODE_PATTERN, CODE_RULE).optional(),
-  ttl_seconds: z.int().min(1).max(TTL_SECONDS_MAX).default(TTL_SECONDS_DEFAULT),
+const reserved = z.object({
+  hold_id: holdId,
+  status: z.literal("ACTIVE"),
+  sku,
+  qty: quantity,
+  user_id: userId,
+  expires_at: time,
 });
-const confirmSchema = z.strictObject({
-  hold_id: z.string(),
-  payment_ref: text(PAYMENT_REF_CHARS_MAX),
+const confirmed = z.object({
+  hold_id: holdId,
+  status: z.literal("CONFIRMED"),
+  order_id: orderId,
+  payment_ref: paymentRef,
+  confirmed_at: time,
 });
-const cancelSchema = z.strictObject({
-  hold_id: z.string(),
-  reason: text(REASON_CHARS_MAX).optional(),
+const cancelled = z.object({ hold_id: holdId, status: z.enum(["CANCELLED", "EXPIRED"]) });
+const shown = z.object({
+  hold_id: holdId,
+  status,
+  sku: sku.optional(),
+  qty: z.int().optional(),
+  lines: z.array(z.object({ sku, store_id: storeId, qty: z.int() })),
+  user_id: z.string(),
+  created_at: time,
+  expires_at: time,
+  ended_at: time.optional(),
+  order_id: orderId.optional(),
+  payment_ref: paymentRef.optional(),
 });
 
 /** The checkout's calls: each parses, makes one call, and presents its answer. */
-export function createHoldRoutes({
-  inventory,
-  ledger,
-  default_store,
-  request_budget_ms,
-}: {
-  inventory: Inventory;
-  ledger: Ledger;
-  default_store: string;
-  request_budget_ms: number;
-}) {
-  // The caller's budget begins when its request is complete: how slowly it sends is its own affair.
-  async function readBody(req: Request, res: Response) {
-    const body = await readJson(req);
-    contextOf(res).deadline = monotonicNow() + request_budget_ms;
-    return body;
-  }
+export function createHoldRoutes(deps: RouteDeps): Route[] {
+  const { inventory, default_store, request_budget_ms } = deps;
 
-  async function reserve(req: Request, res: Response) {
-    const body = parse(reserveSchema, await readBody(req, res));
-    const idempotency_key = keyOf(idempotencyKeyHeader(req), body.idempotency_key);
-    const { sku, qty, user_id, ttl_seconds, store_id = default_store } = body;
-    if (store_id !== default_store) {
-      throw new Rejection("STORE_NOT_FOUND", `There is no store ${store_id}.`, { store_id });
-    }
-    const hold = await inventory.createHold(
-      { lines: [{ sku, store_id, quantity: qty }], user_id, ttl_seconds, idempotency_key },
-      contextOf(res),
-    );
-    markReplay(res, hold.replayed);
-    res.setHeader("Location", `/holds/${hold.hold_id}`);
-    answer(res, 201, {
-      hold_id: hold.hold_id,
-      status: "ACTIVE" satisfies HoldStatus,
-      sku,
-      qty,
-      user_id,
-      expires_at: time(hold.expires_at),
-    });
-  }
+  const reserve = route(
+    {
+      method: "POST",
+      path: "/holds/reserve",
+      tag: TAG,
+      summary: "Take units out of stock, for a time",
+      description:
+        "Needs an idempotency key, as the header or as `idempotency_key`: the same request again under the same key gets the same hold.",
+      idempotency_key: "OPTIONAL",
+      body: z.strictObject({
+        sku,
+        qty: quantity,
+        user_id: userId,
+        idempotency_key: idempotencyKey.optional(),
+        store_id: storeId.optional(),
+        ttl_seconds: ttlSeconds.default(TTL_SECONDS_DEFAULT),
+      }),
+      answers: {
+        201: {
+          description: "Held until `expires_at`.",
+          body: reserved,
+          headers: { Location: "Where to read it." },
+        },
+      },
+      problems: ["IDEMPOTENCY_KEY_MISSING", "SOLD_OUT", "STORE_NOT_FOUND", "UNKNOWN_SKU"],
+    },
+    request_budget_ms,
+    async ({ body, key, context }) => {
+      const { sku, qty, user_id, ttl_seconds, store_id = default_store } = body;
+      const idempotency_key = oneKey(key, body.idempotency_key);
+      const lines = [{ sku, store_id, quantity: qty }];
+      const hold = await inStore(deps, store_id, () =>
+        inventory.createHold({ lines, user_id, ttl_seconds, idempotency_key }, context),
+      );
+      return {
+        status: 201,
+        replayed: hold.replayed,
+        headers: { Location: `/holds/${hold.hold_id}` },
+        body: {
+          hold_id: hold.hold_id,
+          status: "ACTIVE" satisfies HoldStatus,
+          sku,
+          qty,
+          user_id,
+          expires_at: isoTime(hold.expires_at),
+        },
+      };
+    },
+  );
 
-  async function confirm(req: Request, res: Response) {
-    const { hold_id, payment_ref } = parse(confirmSchema, await readBody(req, res));
-    const order = await inventory.confirmHold(
-      { hold_id: knownForm(hold_id), payment_ref, idempotency_key: idempotencyKeyHeader(req) },
-      contextOf(res),
-    );
-    markReplay(res, order.replayed);
-    answer(res, 200, {
-      hold_id,
-      status: "CONFIRMED" satisfies HoldStatus,
-      order_id: order.order_id,
-      payment_ref,
-      confirmed_at: time(order.confirmed_at),
-    });
-  }
+  const confirm = route(
+    {
+      method: "POST",
+      path: "/holds/confirm",
+      tag: TAG,
+      summary: "Sell what is held",
+      description: "Again with the same payment_ref: the same answer. With another: refused.",
+      idempotency_key: "OPTIONAL",
+      body: z.strictObject({ hold_id: holdId, payment_ref: paymentRef }),
+      answers: { 200: { description: "Sold.", body: confirmed } },
+      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED", "HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ body: { hold_id, payment_ref }, key, context }) => {
+      const order = await inventory.confirmHold(
+        { hold_id: knownForm(hold_id), payment_ref, idempotency_key: key || undefined },
+        context,
+      );
+      return {
+        status: 200,
+        replayed: order.replayed,
+        body: {
+          hold_id,
+          status: "CONFIRMED" satisfies HoldStatus,
+          order_id: order.order_id,
+          payment_ref,
+          confirmed_at: isoTime(order.confirmed_at),
+        },
+      };
+    },
+  );
 
-  async function cancel(req: Request, res: Response) {
-    const { hold_id, reason = "" } = parse(cancelSchema, await readBody(req, res));
-    const ending = await inventory.cancelHold(
-      { hold_id: knownForm(hold_id), reason, idempotency_key: idempotencyKeyHeader(req) },
-      contextOf(res),
-    );
-    markReplay(res, ending.replayed);
-    answer(res, 200, { hold_id, status: ending.status });
-  }
+  const cancel = route(
+    {
+      method: "POST",
+      path: "/holds/cancel",
+      tag: TAG,
+      summary: "Give back what is held",
+      description: "A hold whose deadline has passed answers EXPIRED: its units are back, too.",
+      idempotency_key: "OPTIONAL",
+      body: z.strictObject({ hold_id: holdId, reason: text(REASON_CHARS_MAX).optional() }),
+      answers: { 200: { description: "Given back.", body: cancelled } },
+      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ body: { hold_id, reason = "" }, key, context }) => {
+      const ending = await inventory.cancelHold(
+        { hold_id: knownForm(hold_id), reason, idempotency_key: key || undefined },
+        context,
+      );
+      return {
+        status: 200,
+        replayed: ending.replayed,
+        body: { hold_id, status: ending.status },
+      };
+    },
+  );
 
-  // Redis forgets an ended hold after a day, and may be away; the ledger may not have a young one yet. So
-  // only both together may say that there is none.
-  async function read(req: Request, res: Response) {
-    const hold_id = knownForm(String(req.params.hold_id));
-    const context = contextOf(res);
-    const timeLeft = () => context.deadline - monotonicNow();
-    // Half of the time for each side, or a silent Redis would leave none to ask the ledger.
-    const fromRedis = await inventory
-      .readHold(hold_id, { ...context, deadline: monotonicNow() + timeLeft() / 2 })
-      .catch((error: unknown) => {
-        if (error instanceof RedisFault) return error;
-        throw error;
-      });
-    if (fromRedis && !(fromRedis instanceof RedisFault)) {
-      answer(res, 200, present(fromRedis, inventory.now()));
-      return;
-    }
-    const recorded = await within(timeLeft(), ledger.readHold(hold_id)).catch((cause: unknown) => {
-      throw new LedgerUnavailable("Postgres could not be asked.", { cause });
-    });
-    if (recorded) {
-      answer(res, 200, present(recorded, inventory.now()));
-      return;
-    }
-    throw fromRedis
-      ? new LedgerUnavailable("Redis could not be asked.", { cause: fromRedis })
-      : holdNotFound();
-  }
+  const read = route(
+    {
+      method: "GET",
+      path: "/holds/{hold_id}",
+      tag: TAG,
+      summary: "Look a hold up",
+      params: z.object({ hold_id: holdId }),
+      answers: { 200: { description: "The hold.", body: shown } },
+      problems: ["HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { hold_id }, context }) => {
+      const { hold } = await findHold(deps, hold_id, context);
+      return { status: 200, body: present(hold, inventory.now()) };
+    },
+  );
 
-  return { reserve, confirm, cancel, read };
+  return [reserve, confirm, cancel, read];
 }
 
-function present(hold: Hold, now: number) {
+function present(hold: Hold, now: number): z.infer<typeof shown> {
   const [only, another] = hold.lines;
   return {
     hold_id: hold.hold_id,
@@ -148,40 +184,25 @@ function present(hold: Hold, now: number) {
     ...(only && !another ? { sku: only.sku, qty: only.quantity } : {}),
     lines: hold.lines.map(({ sku, store_id, quantity }) => ({ sku, store_id, qty: quantity })),
     user_id: hold.user_id,
-    created_at: time(hold.created_at),
-    expires_at: time(hold.expires_at),
-    ...(hold.ended_at === undefined ? {} : { ended_at: time(hold.ended_at) }),
-    ...(hold.order_id === undefined
-      ? {}
-      : { order_id: hold.order_id, payment_ref: hold.payment_ref }),
+    created_at: isoTime(hold.created_at),
+    expires_at: isoTime(hold.expires_at),
+    ...(hold.ended_at === undefined ? {} : { ended_at: isoTime(hold.ended_at) }),
+    ...(hold.order_id === undefined ? {} : { order_id: hold.order_id }),
+    ...(hold.payment_ref ? { payment_ref: hold.payment_ref } : {}),
   };
 }
 
-function keyOf(header: string | undefined, member: string | undefined): string {
-  if (header !== undefined && member !== undefined && header !== member) {
+function oneKey(header: string, member: string | undefined): string {
+  if (header && member !== undefined && header !== member) {
     throw new Rejection(
       "INVALID_REQUEST",
       "The Idempotency-Key header and idempotency_key differ. Send one of them.",
     );
   }
-  const key = header ?? member;
-  if (key !== undefined) return key;
+  const key = header || member;
+  if (key) return key;
   throw new Rejection(
     "IDEMPOTENCY_KEY_MISSING",
     "Send an Idempotency-Key header, or idempotency_key in the body.",
   );
 }
-
-// What can't be a hold's id is a hold that does not exist, to the caller.
-function knownForm(hold_id: string): string {
-  if (HOLD_ID_PATTERN.test(hold_id)) return hold_id;
-  throw holdNotFound();
-}
-
-const holdNotFound = () => new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
-
-function markReplay(res: Response, replayed: boolean) {
-  if (replayed) res.setHeader("Idempotent-Replayed", "true");
-}
-
-const time = (millis: number) => new Date(millis).toISOString();

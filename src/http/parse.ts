@@ -20,14 +20,24 @@ export const text = (chars_max: number) =>
       `must be 1 to ${chars_max} characters, none of them a control character`,
     );
 
+/** Where in a request a value stands: says how its members are pointed at. */
+export type Place = "body" | "query" | "path";
+
 /** @throws Rejection INVALID_REQUEST that names every bad member */
-export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+export function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  place: Place = "body",
+): z.infer<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const errors = parsed.error.issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ pointer: pointerTo([key]), detail: "is not a known member" }))
-      : [{ pointer: pointerTo(issue.path), detail: issue.message }],
+      ? issue.keys.map((key) => ({
+          pointer: pointerTo(place, [...issue.path, key]),
+          detail: place === "body" ? "is not a known member" : "is not a known parameter",
+        }))
+      : [{ pointer: pointerTo(place, issue.path), detail: issue.message }],
   );
   const [first] = errors;
   throw new Rejection("INVALID_REQUEST", `${first?.pointer}: ${first?.detail}`, { errors });
@@ -60,5 +70,23 @@ function unquote(value: string): string {
 const invalidHeader = (detail: string) =>
   new Rejection("INVALID_REQUEST", `The Idempotency-Key header ${detail}.`);
 
-const pointerTo = (path: PropertyKey[]) =>
-  `#${path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")}`;
+/**
+ * The version that If-Match names, `"7"` or bare; undefined when there is none, or when any will do (`*`).
+ * @throws Rejection INVALID_REQUEST when it is no version
+ */
+export function ifMatchHeader(req: Request): number | undefined {
+  const value = req.headers["if-match"];
+  if (value === undefined || value === "*") return undefined;
+  const [, quoted, bare] = /^(?:"([0-9]{1,15})"|([0-9]{1,15}))$/.exec(value) ?? [];
+  const digits = quoted ?? bare;
+  if (digits !== undefined) return Number(digits);
+  throw new Rejection("INVALID_REQUEST", 'The If-Match header must be one version, as in "7".');
+}
+
+// In a body a JSON pointer (RFC 6901), in an address the parameter's name.
+function pointerTo(place: Place, path: PropertyKey[]): string {
+  if (place === "query") return `?${path.map(String).join("/")}`;
+  if (place === "path") return `{${path.map(String).join("/")}}`;
+  const parts = path.map((part) => String(part).replaceAll("~", "~0").replaceAll("/", "~1"));
+  return `#${parts.map((part) => `/${part}`).join("")}`;
+}

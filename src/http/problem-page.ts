@@ -1,11 +1,29 @@
 import type { Request, Response } from "express";
+import { z } from "zod";
 import { Rejection } from "../domain/rejection.ts";
+import { countAnswer } from "./answer.ts";
 import { PROBLEMS, type ProblemCode, slugOf } from "./problem.ts";
+import { type Route, rawRoute } from "./route.ts";
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]; // Object.keys forgets the literals
 
 /** The page a problem's `type` leads to: what it means and what to do about it. */
-export function problemPage(req: Request, res: Response): void {
+export const createProblemRoutes = (): Route[] => [
+  rawRoute(
+    {
+      method: "GET",
+      path: "/problems/{slug}",
+      tag: "Operation",
+      summary: "What a problem means",
+      params: z.object({ slug: z.string().meta({ example: "sold-out" }) }),
+      answers: { 200: { description: "A page for people.", body: "text/html" } },
+      problems: ["NOT_FOUND"],
+    },
+    problemPage,
+  ),
+];
+
+function problemPage(req: Request, res: Response): void {
   const code = CODES.find((candidate) => slugOf(candidate) === req.params.slug);
   if (!code) throw new Rejection("NOT_FOUND", "There is no such problem.");
   const { status, title, remedy } = PROBLEMS[code];
@@ -16,6 +34,7 @@ export function problemPage(req: Request, res: Response): void {
 <body style="font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem">
 <h1>${title}</h1><p><code>${status} ${code}</code></p><p>${escapeHtml(remedy)}</p></body></html>\n`,
   );
+  countAnswer(res, 200);
 }
 
 const escapeHtml = (text: string) =>

@@ -2,8 +2,10 @@ import type { Response } from "express";
 import { Rejection, type RejectionCode } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
+import { OutcomeUnknown } from "../postgres/transaction.ts";
 import { CorruptKey, Overloaded, RedisFault } from "../redis/outcome.ts";
 import { answer, contextOf } from "./answer.ts";
+import { camelCasedMembers } from "./camel-case.ts";
 
 export type ProblemCode =
   | RejectionCode
@@ -25,7 +27,7 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
   BODY_TOO_LARGE: {
     status: 413,
     title: "Body too large",
-    remedy: "Send at most 16 kB.",
+    remedy: "Send at most 16 kB, or 1 MB to a route that takes many lines.",
   },
   CORRUPT_STOCK: {
     status: 500,
@@ -101,6 +103,22 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Overloaded",
     remedy: "Nothing was done. Ask again after Retry-After seconds, with the same key.",
   },
+  PRODUCT_EXISTS: {
+    status: 409,
+    title: "Product exists",
+    remedy: "There is a product with this sku. Change it with PUT.",
+  },
+  PRODUCT_IN_USE: {
+    status: 409,
+    title: "Product in use",
+    remedy:
+      "The product still has stock, or live reservations. Take its stock out and let the reservations end first.",
+  },
+  PRODUCT_NOT_FOUND: {
+    status: 404,
+    title: "Product not found",
+    remedy: "Check the sku. One that was only ever stocked has no product until you make it.",
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     title: "Request timeout",
@@ -133,6 +151,17 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Unsupported media type",
     remedy: "Send Content-Type: application/json, UTF-8, without Content-Encoding.",
   },
+  VERSION_CONFLICT: {
+    status: 409,
+    title: "Version conflict",
+    remedy:
+      "It has changed since you read it: `version` is the one it has now. Read again, then decide.",
+  },
+  WOULD_GO_NEGATIVE: {
+    status: 409,
+    title: "Would go negative",
+    remedy: "Fewer units are available than this takes away. Nothing was changed.",
+  },
 };
 
 export const slugOf = (code: ProblemCode) => code.toLowerCase().replaceAll("_", "-");
@@ -146,17 +175,24 @@ export type Problem = {
 
 /** Answers an error of any origin as the RFC 9457 problem it is; logs what somebody must look at. */
 export function sendProblem(res: Response, error: unknown, log: Log): void {
+  const { request_id, route } = contextOf(res);
+  const problem = noteProblem(error, request_id, log);
+  if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
+  const members = route.startsWith("/v1/") ? camelCasedMembers(problem.members) : problem.members;
+  const body = problemBody({ ...problem, members }, request_id);
+  answer(res, PROBLEMS[problem.code].status, body, "application/problem+json");
+}
+
+/** What an error of any origin is to the caller; what somebody must look at goes to the log. */
+export function noteProblem(error: unknown, request_id: string, log: Log): Problem {
   const problem = problemOf(error);
-  const { request_id } = contextOf(res);
-  const { status } = PROBLEMS[problem.code];
-  if (status >= 500 && isNews(problem.code, error)) {
+  if (PROBLEMS[problem.code].status >= 500 && isNews(problem.code, error)) {
     const ours = problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK";
     const line = { err: error, request_id, code: problem.code };
     if (ours) log.error(line, "request failed");
     else log.warn(line, "requests can't be served");
   }
-  if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
-  answer(res, status, problemBody(problem, request_id), "application/problem+json");
+  return problem;
 }
 
 const LINES_A_SECOND_MAX = 100;
@@ -185,19 +221,23 @@ export function problemBody({ code, detail, members }: Problem, request_id: stri
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Rejection) return error;
+  if (isUnknown(error)) {
+    return problem(
+      "OUTCOME_UNKNOWN",
+      "It is not known whether this was carried out. Ask again with the same key.",
+    );
+  }
   if (error instanceof RedisFault) {
-    return error.outcome === "UNKNOWN"
-      ? problem(
-          "OUTCOME_UNKNOWN",
-          "It is not known whether this was carried out. Ask again with the same key.",
-        )
-      : unavailable("STORE_UNAVAILABLE", "The store did not answer in time. Nothing was done.");
+    return unavailable("STORE_UNAVAILABLE", "The store did not answer in time. Nothing was done.");
   }
   if (error instanceof Overloaded) {
     return unavailable("OVERLOADED", "Too many requests are waiting. Nothing was done.");
   }
   if (error instanceof LedgerUnavailable) {
-    return unavailable("STORE_UNAVAILABLE", "The hold can't be looked up right now.");
+    return unavailable(
+      "STORE_UNAVAILABLE",
+      "The ledger can't be asked right now. Nothing was done.",
+    );
   }
   if (error instanceof CorruptKey) {
     return problem("CORRUPT_STOCK", "The stored data is corrupt; nothing was changed.");
@@ -208,7 +248,10 @@ function problemOf(error: unknown): Problem {
   return problem("INTERNAL_ERROR", "Something went wrong on our side.");
 }
 
-/** Neither side could say anything about a hold. */
+const isUnknown = (error: unknown) =>
+  error instanceof OutcomeUnknown || (error instanceof RedisFault && error.outcome === "UNKNOWN");
+
+/** The ledger was needed, and did not answer. */
 export class LedgerUnavailable extends Error {
   override name = "LedgerUnavailable";
 }

@@ -1,8 +1,8 @@
 import {
   createServer,
-  type IncomingMessage,
   type RequestListener,
   type Server,
+  type ServerResponse,
   STATUS_CODES,
 } from "node:http";
 import type { Duplex } from "node:stream";
@@ -18,17 +18,18 @@ export function createHttpServer(app: RequestListener): Server {
   const server = createServer(SERVER_LIMITS, app);
   server.maxConnections = CONNECTIONS_MAX;
   // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
-  const unanswered = new WeakMap<Duplex, Set<IncomingMessage>>();
+  const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", (req, res) => {
     const open = unanswered.get(req.socket) ?? new Set();
-    unanswered.set(req.socket, open.add(req));
-    res.once("close", () => open.delete(req));
+    unanswered.set(req.socket, open.add(res));
+    res.once("close", () => open.delete(res));
   });
   // An unknown Expect is a request like any other; Node would answer a bare 417.
   server.on("checkExpectation", (req, res) => server.emit("request", req, res));
   server.on("clientError", (error, socket) => {
     const waiting = [...(unanswered.get(socket) ?? [])];
-    if (waiting.some((req) => req.complete)) socket.destroy();
+    // Nor may it stand in the middle of one that has begun while its request still came.
+    if (waiting.some((res) => res.req.complete || res.headersSent)) socket.destroy();
     else refuseRaw(error, socket);
   });
   return server;

@@ -1,6 +1,7 @@
 import { until } from "../../scripts/until.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
+import { holdToDocument } from "./contract.ts";
 
 export type Shop = Awaited<ReturnType<typeof openShop>>;
 export type Answer = Awaited<ReturnType<typeof ask>>;
@@ -9,8 +10,15 @@ let made = 0;
 /** A word nobody else in this file uses: a sku, a key, a user. */
 export const fresh = (word: string) => `${word}-${++made}`;
 
-/** Sends a request and reads the whole answer, with its bytes as `text`. */
+/** Asks the API, and reads the whole answer, with its bytes as `text`. Its document must have this answer. */
 export async function ask(url: string, init: RequestInit = {}) {
+  const answer = await askAny(url, init);
+  holdToDocument({ method: init.method ?? "GET", url }, answer);
+  return answer;
+}
+
+/** The same of a process that may be another. */
+export async function askAny(url: string, init: RequestInit = {}) {
   const response = await fetch(url, init);
   const text = await response.text();
   const body = text === "" ? {} : (JSON.parse(text) as Record<string, unknown>); // an object, always

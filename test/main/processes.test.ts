@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import pg from "pg";
 import { until } from "../../scripts/until.ts";
 import { jsonRequest, openSocket } from "../http/raw.ts";
-import { ask, fresh, postJson } from "../http/shop.ts";
+import { askAny, fresh, postJson } from "../http/shop.ts";
 import { spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshPostgres, freshRedis } from "../setup/stack.ts";
 
@@ -148,7 +148,7 @@ describe("the addresses both processes have", () => {
 
   const both = () => [api, worker];
   const missingAt = async ({ url }: TestProcess) => {
-    const { status, body } = await ask(`${url}/ready`);
+    const { status, body } = await askAny(`${url}/ready`);
     return { status, missing: Object.keys(body.missing ?? {}) };
   };
   async function untilReady(process: TestProcess) {
@@ -215,7 +215,7 @@ describe("the addresses both processes have", () => {
       const { status, missing } = await missingAt(process);
       expect(status).toBe(503);
       expect(missing).toEqual(expect.arrayContaining(["postgres", "redis", "scripts"]));
-      expect((await ask(`${process.url}/health`)).body).toEqual({ status: "up" });
+      expect((await askAny(`${process.url}/health`)).body).toEqual({ status: "up" });
       expect(await metricsOf(process)).toContain("holdfast_redis_outcomes_total");
     }
   });

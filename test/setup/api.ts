@@ -1,7 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { freePort } from "../../scripts/free-port.ts";
-import { createHealth } from "../../src/health.ts";
+import { createHealth, readLag } from "../../src/health.ts";
 import { createApp } from "../../src/http/app.ts";
+import { createLagReader } from "../../src/http/lag.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listen } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
@@ -23,9 +24,16 @@ export async function startApi({
   const deciding = await openDecidingSide(redisUrl, { queue_max });
   const pool = createPool(databaseUrl, deciding.log);
   const ledger = createLedger(pool);
+  const compareSides = () => readLag({ ...deciding.stream, readProgress: ledger.readProgress });
   const app = createApp({
     inventory: deciding.inventory,
+    stock: deciding.stock,
+    stores: deciding.stores,
+    records: deciding.records,
     ledger,
+    pool,
+    readLag: createLagReader(compareSides, pool),
+    lastSeq: deciding.stream.lastSeq,
     log: deciding.log,
     health: createHealth({ redis: deciding.stream.ping, postgres: ledger.ping }),
     default_store: "main",

@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { sku, storeId, time } from "../fields.ts";
+import type { ProblemCode } from "../problem.ts";
+
+const units = (description: string, example: number) => z.int().meta({ description, example });
+const requested = units("Units you asked for.", 5);
+const available = units("Units there are for you.", 3);
+const reserved = units("Units that reservations hold.", 2);
+const event_id = z.string().meta({ description: "The event you named." });
+const total_available = units("Units in all stores together.", 4);
+const version = units("The version it has now.", 8);
+const hold_id = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const errors = z.array(z.object({ pointer: z.string(), detail: z.string() })).meta({
+  description:
+    "What is wrong with which members: a JSON pointer into the body, `?name` in the query, `{name}` in the path.",
+  example: [{ pointer: "#/lines/0/qty", detail: "Too small: expected number to be >=1" }],
+});
+
+/**
+ * What problems tell beside the members that all of them have.
+ * @param named says a member's name, which /v1 spells as its own
+ */
+export function problemMembers(named: (name: string) => string): {
+  [code in ProblemCode]?: z.ZodObject;
+} {
+  const hold = z.object({ [named("hold_id")]: hold_id });
+  const short = z.object({ sku, [named("store_id")]: storeId, requested, available });
+  const stock = z.object({ [named("store_id")]: storeId, available, reserved });
+  const lines = z.array(short).optional().meta({ description: "All lines that are short." });
+  return {
+    HOLD_ALREADY_CONFIRMED: hold,
+    HOLD_CANCELLED: hold,
+    HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),
+    INVALID_REQUEST: z.object({ errors: errors.optional() }),
+    NOT_FOUND: z.object({ [named("event_id")]: event_id.optional() }),
+    PRODUCT_EXISTS: z.object({ sku }),
+    PRODUCT_IN_USE: z.object({ sku, available, reserved, stocks: z.array(stock) }),
+    PRODUCT_NOT_FOUND: z.object({ sku }),
+    SOLD_OUT: z.object({
+      sku,
+      requested,
+      available,
+      [named("total_available")]: total_available.optional(),
+      lines,
+    }),
+    STORE_NOT_FOUND: z.object({ [named("store_id")]: storeId }),
+    UNKNOWN_SKU: z.object({ sku }),
+    VERSION_CONFLICT: z.object({ sku, [named("store_id")]: storeId.optional(), version }),
+    WOULD_GO_NEGATIVE: short.extend({ lines }),
+  };
+}

@@ -1,0 +1,160 @@
+import { z } from "zod";
+import { Rejection } from "../../domain/rejection.ts";
+import { type RecordRoute, readRecords } from "../../postgres/once.ts";
+import type { IdemRoute } from "../../redis/keys.ts";
+import { camelCased } from "../camel-case.ts";
+import type { RouteDeps } from "../deps.ts";
+import { isoTime, time } from "../fields.ts";
+import { askLedger } from "../ledger-call.ts";
+import { idempotencyKey } from "../parse.ts";
+import { type Route, route } from "../route.ts";
+import { presentLevels } from "./levels.ts";
+
+const recorded = z.object({
+  key: idempotencyKey.meta({ example: "cart-17" }),
+  items: z.array(
+    z.object({
+      route: z.string().meta({
+        description: "What was asked under this key.",
+        example: "POST /v1/purchase",
+      }),
+      recordedAt: time,
+      result: z.record(z.string(), z.unknown()).meta({
+        description: "What came of it. Of a request of many lines: what came of its first line.",
+        example: {
+          reservationId: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142",
+          orderId: "O-01a1fbe0-b90a-7068-a328-4e73558f5087",
+          storeId: "main",
+          purchasedAt: "2026-11-21T02:17:51.048Z",
+        },
+      }),
+    }),
+  ),
+});
+
+export function createIdempotencyRoutes({ records, pool, request_budget_ms }: RouteDeps): Route[] {
+  const read = route(
+    {
+      method: "GET",
+      path: "/v1/idempotency/{key}",
+      tag: "Operation",
+      summary: "What an idempotency key did in the last 24 hours",
+      description:
+        "Each route has keys of its own, so one word may have done several things. Refusals are not remembered.",
+      projection: true,
+      params: z.object({ key: idempotencyKey.meta({ example: "cart-17" }) }),
+      answers: { 200: { description: "What it did.", body: recorded } },
+      problems: ["NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { key }, context }) => {
+      // Both must answer: half of the truth would look like all of it.
+      const [in_redis, in_postgres] = await Promise.all([
+        records.find(key),
+        askLedger(context, readRecords(pool, key)),
+      ]);
+      const items = [
+        ...in_redis.map(({ route, words, recorded_at }) => ({
+          ...STOCK_ROUTES[route](words),
+          recorded_at,
+        })),
+        ...in_postgres.map(({ route, result, recorded_at }) => ({
+          route: RECORD_ROUTES[route],
+          result: camelCased(result),
+          recorded_at,
+        })),
+      ];
+      if (items.length === 0) {
+        throw new Rejection("NOT_FOUND", "This key did nothing in the last 24 hours.");
+      }
+      items.sort((a, b) => a.recorded_at - b.recorded_at);
+      return {
+        status: 200,
+        lag_ms: 0,
+        body: {
+          key,
+          items: items.map(({ route, recorded_at, result }) => ({
+            route,
+            recordedAt: isoTime(recorded_at),
+            result,
+          })),
+        },
+      };
+    },
+  );
+
+  return [read];
+}
+
+type Words = string[];
+type Told = { route: string; result: object };
+
+// What lua/ remembers of each, in its order of words.
+const reserved =
+  (route: string) =>
+  ([hold_id, expires_at]: Words): Told => ({
+    route,
+    result: { reservationId: hold_id, expiresAt: isoTime(Number(expires_at)) },
+  });
+const confirmed =
+  (route: string) =>
+  ([order_id, confirmed_at]: Words): Told => ({
+    route,
+    result: { orderId: order_id, confirmedAt: isoTime(Number(confirmed_at)) },
+  });
+const cancelled =
+  (route: string) =>
+  ([status]: Words): Told => ({ route, result: { status } });
+const purchased =
+  (route: string) =>
+  ([hold_id, order_id, store_id, confirmed_at]: Words): Told => ({
+    route,
+    result: {
+      reservationId: hold_id,
+      orderId: order_id,
+      storeId: store_id,
+      purchasedAt: isoTime(Number(confirmed_at)),
+    },
+  });
+const transferred =
+  (route: string) =>
+  ([event_id, occurred_at]: Words): Told => ({
+    route,
+    result: { transferId: event_id, occurredAt: isoTime(Number(occurred_at)) },
+  });
+const changed =
+  (route: string) =>
+  ([event_id, ...numbers]: Words): Told => {
+    const [occurred_at = 0, available = 0, held = 0, version = 0, delta = 0] = numbers.map(Number);
+    const levels = presentLevels({ available, held, version });
+    return {
+      route,
+      result: { eventId: event_id, delta, ...levels, occurredAt: isoTime(occurred_at) },
+    };
+  };
+
+const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
+  reserve: reserved("POST /holds/reserve"),
+  confirm: confirmed("POST /holds/confirm"),
+  cancel: cancelled("POST /holds/cancel"),
+  v1_reserve: reserved("POST /v1/reservations"),
+  v1_confirm: confirmed("POST /v1/reservations/{id}:confirm"),
+  v1_cancel: cancelled("POST /v1/reservations/{id}:cancel"),
+  purchase: purchased("POST /v1/purchase"),
+  adjust: changed("POST /v1/adjustments"),
+  count: changed("POST /v1/items:set-absolute"),
+  transfer: transferred("POST /v1/transfers"),
+  reconcile: changed("POST /v1/reconciliations"),
+  bulk: changed("POST /v1/stock:bulk"),
+  product: changed("POST /v1/products, its stock"),
+  seed: changed("npm run seed"),
+};
+
+const RECORD_ROUTES: Record<RecordRoute, string> = {
+  create_product: "POST /v1/products",
+  update_product: "PUT /v1/products/{sku}",
+  delete_product: "DELETE /v1/products/{sku}",
+  put_store: "POST /v1/stores",
+  rebuild_projections: "POST /v1/projections/rebuild",
+  replay_dead_letters: "POST /v1/dlt/replay",
+};

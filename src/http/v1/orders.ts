@@ -1,0 +1,109 @@
+import { z } from "zod";
+import { ORDER_ID_PATTERN } from "../../domain/ids.ts";
+import { Rejection } from "../../domain/rejection.ts";
+import { createHistory } from "../../postgres/history.ts";
+import type { Order } from "../../postgres/history-holds.ts";
+import type { RouteDeps } from "../deps.ts";
+import {
+  cursor,
+  cursorOf,
+  isoTime,
+  limit,
+  pageOf,
+  paymentRef,
+  sku,
+  storeId,
+  time,
+  userId,
+} from "../fields.ts";
+import { readRecorded } from "../ledger-call.ts";
+import { type Route, route } from "../route.ts";
+
+const TAG = "Orders";
+const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
+const shown = z.object({
+  orderId,
+  reservationId: z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
+  customerId: userId.optional(),
+  paymentRef: paymentRef.optional(),
+  confirmedAt: time,
+  lines: z.array(z.object({ sku, storeId, qty: z.int().meta({ example: 2 }) })),
+});
+
+/** What was sold: an order for each reservation that was confirmed, and for each purchase. */
+export function createOrderRoutes(deps: RouteDeps): Route[] {
+  const { request_budget_ms } = deps;
+  const history = createHistory(deps.pool);
+
+  const list = route(
+    {
+      method: "GET",
+      path: "/v1/orders",
+      tag: TAG,
+      summary: "Orders, newest first",
+      description: "As recorded: a sale is there a moment after it was answered.",
+      projection: true,
+      query: z.strictObject({
+        customerId: userId.optional(),
+        limit,
+        cursor: cursor(z.string().regex(ORDER_ID_PATTERN, "is not a cursor of this list")),
+      }),
+      answers: { 200: { description: "A page of them.", body: pageOf(shown) } },
+    },
+    request_budget_ms,
+    async ({ query: { customerId, limit, cursor }, context }) => {
+      const { recorded, lag_ms } = await readRecorded(deps, context, () =>
+        history.listOrders({ user_id: customerId, limit, before: cursor }),
+      );
+      const { items, next } = recorded;
+      return {
+        status: 200,
+        lag_ms,
+        body: { items: items.map(present), nextCursor: next && cursorOf(next) },
+      };
+    },
+  );
+
+  const read = route(
+    {
+      method: "GET",
+      path: "/v1/orders/{orderId}",
+      tag: TAG,
+      summary: "Look an order up",
+      projection: true,
+      params: z.object({ orderId }),
+      answers: { 200: { description: "The order.", body: shown } },
+      problems: ["NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { orderId }, context }) => {
+      // What can't be an order's id is an order that does not exist, to the caller.
+      if (!ORDER_ID_PATTERN.test(orderId)) throw orderNotFound();
+      const { recorded, lag_ms } = await readRecorded(deps, context, () =>
+        history.readOrder(orderId),
+      );
+      if (!recorded) throw orderNotFound();
+      return { status: 200, lag_ms, body: present(recorded) };
+    },
+  );
+
+  return [list, read];
+}
+
+const orderNotFound = () =>
+  new Rejection("NOT_FOUND", "There is no such order. One that was made just now may yet come.");
+
+function present(order: Order): z.infer<typeof shown> {
+  return {
+    orderId: order.order_id,
+    reservationId: order.hold_id,
+    ...(order.user_id ? { customerId: order.user_id } : {}),
+    ...(order.payment_ref ? { paymentRef: order.payment_ref } : {}),
+    confirmedAt: isoTime(order.confirmed_at),
+    lines: order.lines.map(({ sku, store_id, quantity }) => ({
+      sku,
+      storeId: store_id,
+      qty: quantity,
+    })),
+  };
+}

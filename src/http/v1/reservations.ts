@@ -1,0 +1,279 @@
+import { z } from "zod";
+import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../../domain/hold.ts";
+import { HOLD_ID_PATTERN } from "../../domain/ids.ts";
+import { LINES_MAX, QUANTITY_MAX } from "../../domain/limits.ts";
+import { Rejection } from "../../domain/rejection.ts";
+import { createHistory } from "../../postgres/history.ts";
+import type { RouteDeps } from "../deps.ts";
+import {
+  cursor,
+  cursorOf,
+  isoTime,
+  limit,
+  pageOf,
+  paymentRef,
+  quantity,
+  sku,
+  storeId,
+  time,
+  ttlSeconds,
+  userId,
+} from "../fields.ts";
+import { findHold, knownForm } from "../find-hold.ts";
+import { readRecorded } from "../ledger-call.ts";
+import { type Route, route } from "../route.ts";
+import { inStore } from "../stores-known.ts";
+
+const TAG = "Reservations";
+const TTL_SECONDS_DEFAULT = 900;
+export const CANCEL_REASONS = ["timeout", "user_cancel", "payment_failed"] as const;
+
+/** A reservation is a hold; an active one is called CREATED here. */
+const STATUSES = ["CREATED", "CONFIRMED", "CANCELLED", "EXPIRED"] as const;
+type Status = (typeof STATUSES)[number];
+const statusOf = (status: HoldStatus): Status => (status === "ACTIVE" ? "CREATED" : status);
+const holdStatusOf = (status: Status) =>
+  HOLD_STATUSES.find((candidate) => statusOf(candidate) === status);
+
+const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const lines = z.array(z.object({ sku, qty: z.int().meta({ example: 2 }) }));
+const created = z.object({
+  reservationId,
+  storeId,
+  status: z.enum(STATUSES),
+  lines,
+  expiresAt: time,
+  createdAt: time,
+});
+const shown = created.extend({
+  customerId: userId.optional(),
+  endedAt: time.optional(),
+  orderId: z.string().optional(),
+  paymentRef: paymentRef.optional(),
+});
+const confirmed = z.object({
+  reservationId,
+  status: z.literal("CONFIRMED"),
+  orderId: z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" }),
+  paymentRef: paymentRef.optional(),
+  confirmedAt: time,
+});
+const cancelled = z.object({ reservationId, status: z.enum(["CANCELLED", "EXPIRED"]) });
+const params = z.object({ id: reservationId });
+
+export function createReservationRoutes(deps: RouteDeps): Route[] {
+  const { inventory, default_store, request_budget_ms } = deps;
+  const history = createHistory(deps.pool);
+
+  const create = route(
+    {
+      method: "POST",
+      path: "/v1/reservations",
+      tag: TAG,
+      summary: "Take units of several skus out of a store's stock, for a time",
+      description: "All lines or none. A refusal names every line that is short.",
+      idempotency_key: "REQUIRED",
+      body: z.strictObject({
+        storeId: storeId.optional(),
+        lines: z
+          .array(z.strictObject({ sku, qty: quantity }))
+          .min(1)
+          .max(LINES_MAX),
+        ttlSeconds: ttlSeconds.default(TTL_SECONDS_DEFAULT),
+        customerId: userId.optional(),
+      }),
+      answers: {
+        202: {
+          description: "Held until `expiresAt`.",
+          body: created,
+          headers: { Location: "Where to read it." },
+        },
+      },
+      problems: ["SOLD_OUT", "STORE_NOT_FOUND", "UNKNOWN_SKU"],
+    },
+    request_budget_ms,
+    async ({ body, key, context }) => {
+      const { storeId: store_id = default_store, ttlSeconds: ttl_seconds, customerId = "" } = body;
+      const summed = summedLines(body.lines);
+      const hold = await inStore(deps, store_id, () =>
+        inventory.createHold(
+          {
+            route: "v1_reserve",
+            lines: summed.map(({ sku, qty }) => ({ sku, store_id, quantity: qty })),
+            user_id: customerId,
+            ttl_seconds,
+            idempotency_key: key,
+          },
+          context,
+        ),
+      );
+      return {
+        status: 202,
+        replayed: hold.replayed,
+        headers: { Location: `/v1/reservations/${hold.hold_id}` },
+        body: {
+          reservationId: hold.hold_id,
+          storeId: store_id,
+          status: "CREATED" satisfies Status,
+          lines: summed,
+          expiresAt: isoTime(hold.expires_at),
+          createdAt: isoTime(hold.expires_at - ttl_seconds * 1000),
+        },
+      };
+    },
+  );
+
+  const confirm = route(
+    {
+      method: "POST",
+      path: "/v1/reservations/{id}:confirm",
+      tag: TAG,
+      summary: "Sell what is reserved",
+      idempotency_key: "REQUIRED",
+      params,
+      body: z.strictObject({ paymentRef: paymentRef.optional() }),
+      answers: { 202: { description: "Sold.", body: confirmed } },
+      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED", "HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { id }, body: { paymentRef: payment_ref = "" }, key, context }) => {
+      const order = await inventory.confirmHold(
+        { route: "v1_confirm", hold_id: knownForm(id), payment_ref, idempotency_key: key },
+        context,
+      );
+      return {
+        status: 202,
+        replayed: order.replayed,
+        body: {
+          reservationId: id,
+          status: "CONFIRMED" satisfies Status,
+          orderId: order.order_id,
+          ...(payment_ref ? { paymentRef: payment_ref } : {}),
+          confirmedAt: isoTime(order.confirmed_at),
+        },
+      };
+    },
+  );
+
+  const cancel = route(
+    {
+      method: "POST",
+      path: "/v1/reservations/{id}:cancel",
+      tag: TAG,
+      summary: "Give back what is reserved",
+      idempotency_key: "REQUIRED",
+      params,
+      body: z.strictObject({ reason: z.enum(CANCEL_REASONS).optional() }),
+      answers: { 202: { description: "Given back.", body: cancelled } },
+      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { id }, body: { reason = "" }, key, context }) => {
+      const ending = await inventory.cancelHold(
+        { route: "v1_cancel", hold_id: knownForm(id), reason, idempotency_key: key },
+        context,
+      );
+      return {
+        status: 202,
+        replayed: ending.replayed,
+        body: { reservationId: id, status: ending.status },
+      };
+    },
+  );
+
+  const read = route(
+    {
+      method: "GET",
+      path: "/v1/reservations/{id}",
+      tag: TAG,
+      summary: "Look a reservation up",
+      projection: true,
+      params,
+      answers: { 200: { description: "The reservation.", body: shown } },
+      problems: ["HOLD_NOT_FOUND"],
+    },
+    request_budget_ms,
+    async ({ params: { id }, context }) => {
+      const { hold, from } = await findHold(deps, id, context);
+      // Read once more behind the lag, or the lag would not count what was recorded between the two.
+      const { recorded, lag_ms } =
+        from === "REDIS"
+          ? { recorded: hold, lag_ms: 0 }
+          : await readRecorded(deps, context, () => deps.ledger.readHold(id));
+      const shown = recorded ?? hold;
+      return {
+        status: 200,
+        lag_ms,
+        body: present({ ...shown, status: statusAt(shown, inventory.now()) }),
+      };
+    },
+  );
+
+  const list = route(
+    {
+      method: "GET",
+      path: "/v1/reservations",
+      tag: TAG,
+      summary: "Reservations, newest first",
+      description: "As recorded: `status` too is the one the ledger has.",
+      projection: true,
+      query: z.strictObject({
+        customerId: userId.optional(),
+        sku: sku.optional(),
+        status: z.enum(STATUSES).optional(),
+        limit,
+        cursor: cursor(z.string().regex(HOLD_ID_PATTERN, "is not a cursor of this list")),
+      }),
+      answers: { 200: { description: "A page of them.", body: pageOf(shown) } },
+    },
+    request_budget_ms,
+    async ({ query, context }) => {
+      const { recorded: page, lag_ms } = await readRecorded(deps, context, () =>
+        history.listHolds({
+          user_id: query.customerId,
+          sku: query.sku,
+          status: query.status && holdStatusOf(query.status),
+          limit: query.limit,
+          before: query.cursor,
+        }),
+      );
+      return {
+        status: 200,
+        lag_ms,
+        body: {
+          items: page.items.map(present),
+          nextCursor: page.next && cursorOf(page.next),
+        },
+      };
+    },
+  );
+
+  return [create, confirm, cancel, read, list];
+}
+
+/** Distinct by sku and in one order, so that the same lines written otherwise are the same request. */
+export function summedLines(lines: { sku: string; qty: number }[], qty_max = QUANTITY_MAX) {
+  const sums = new Map<string, number>();
+  for (const { sku, qty } of lines) sums.set(sku, (sums.get(sku) ?? 0) + qty);
+  for (const [sku, qty] of sums) {
+    if (qty <= qty_max) continue;
+    const detail = `All lines of ${sku} together ask for ${qty}, more than ${qty_max}.`;
+    throw new Rejection("INVALID_REQUEST", detail, { errors: [{ pointer: "#/lines", detail }] });
+  }
+  return [...sums].map(([sku, qty]) => ({ sku, qty })).sort((a, b) => (a.sku < b.sku ? -1 : 1));
+}
+
+function present(hold: Hold): z.infer<typeof shown> {
+  return {
+    reservationId: hold.hold_id,
+    storeId: hold.lines[0]?.store_id ?? "",
+    status: statusOf(hold.status),
+    lines: hold.lines.map(({ sku, quantity }) => ({ sku, qty: quantity })),
+    expiresAt: isoTime(hold.expires_at),
+    createdAt: isoTime(hold.created_at),
+    ...(hold.user_id ? { customerId: hold.user_id } : {}),
+    ...(hold.ended_at === undefined ? {} : { endedAt: isoTime(hold.ended_at) }),
+    ...(hold.order_id === undefined ? {} : { orderId: hold.order_id }),
+    ...(hold.payment_ref ? { paymentRef: hold.payment_ref } : {}),
+  };
+}
