@@ -1,4 +1,4 @@
-import { DEMO_SKU } from "./seed.ts";
+import { DEMO_SKU } from "./demo-stock.ts";
 import { type StackConfig, stackUrls } from "./stack-config.ts";
 import type { StackFiles } from "./stack-files.ts";
 

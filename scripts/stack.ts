@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { migrate } from "../src/postgres/migrate.ts";
 import { startChild } from "./child.ts";
+import { stockDemoOnce } from "./demo-stock.ts";
 import { ensureRedisServer } from "./install-redis.ts";
 import { startPostgres } from "./local-postgres.ts";
 import { startRedis } from "./local-redis.ts";
 import { untilReady } from "./ready.ts";
 import { blame, say } from "./say.ts";
-import { seedOnce } from "./seed.ts";
 import { processEnvironment, type StackConfig, stackUrls } from "./stack-config.ts";
 import { REPO_DIR, type StackFiles } from "./stack-files.ts";
 import type { Running, Supervisor } from "./supervise.ts";
@@ -48,7 +48,7 @@ export async function bringUp(deps: {
   }
   const { applied } = await blame("DATABASE_URL", migrate(urls.DATABASE_URL));
   if (applied.length > 0) say(`applied ${applied.join(", ")}`);
-  await blame("REDIS_URL", seedOnce(urls.REDIS_URL, files.seeded));
+  await blame("REDIS_URL", stockDemoOnce(urls.REDIS_URL, files.seeded));
 
   // biome-ignore lint/style/noProcessEnv: handed on as a whole; config.ts reads it on the other side
   const env = processEnvironment(config, process.env);

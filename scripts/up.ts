@@ -24,7 +24,11 @@ async function up(config: StackConfig, logTo: "TERMINAL" | "FILES"): Promise<voi
     if (claim !== undefined) releaseData(files, claim);
   });
   claim = await claimData(files);
-  const register = createRegister(files, stackUrls(config), claim);
+  const register = createRegister(
+    files,
+    { ...stackUrls(config), DEFAULT_STORE: config.DEFAULT_STORE },
+    claim,
+  );
   const supervisor = createSupervisor({ say, onStarted: register.note });
 
   async function runUntilFailure(): Promise<never> {

@@ -36,6 +36,7 @@ test("up --detach returns when all is ready, heals what is killed, and down stop
     WORKER_URL: `http://127.0.0.1:${env.WORKER_PORT}`,
     REDIS_URL: `redis://127.0.0.1:${env.REDIS_PORT}`,
     DATABASE_URL: `postgres://holdfast@127.0.0.1:${env.POSTGRES_PORT}/holdfast`,
+    DEFAULT_STORE: "main",
     UP_PID: expect.stringMatching(/^\d+$/),
     API_PID: expect.stringMatching(/^\d+$/),
     WORKER_PID: expect.stringMatching(/^\d+$/),
