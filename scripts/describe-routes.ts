@@ -19,6 +19,7 @@ export function absentDeps(): RouteDeps {
     log: absent("log"),
     readLag: refuse("readLag"),
     lastSeq: refuse("lastSeq"),
+    untilRecorded: refuse("untilRecorded"),
     health: refuse("health"),
     default_store: "main",
     request_budget_ms: 0,

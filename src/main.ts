@@ -18,6 +18,7 @@ import { createClock } from "./redis/clock.ts";
 import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
+import { createRecorded } from "./redis/recorded.ts";
 import { createScripts } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
 import { createStock } from "./redis/stock.ts";
@@ -55,6 +56,10 @@ async function serve(config: Config, log: Log) {
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
+  const subscriber = createRedis(config.REDIS_URL, log);
+  const { lastSeq } = stream;
+  const { readProgress } = ledger;
+  const recorded = createRecorded({ subscriber, keys, lastSeq, readProgress });
   const compareSides = () => readLag({ ...stream, readProgress: ledger.readProgress });
 
   const checks = {
@@ -80,6 +85,7 @@ async function serve(config: Config, log: Log) {
     pool,
     readLag: createLagReader(compareSides, pool),
     lastSeq: stream.lastSeq,
+    untilRecorded: recorded.wait,
     log,
     health,
     default_store,
@@ -92,7 +98,10 @@ async function serve(config: Config, log: Log) {
   stopOnSignals(log, [
     () => drain(server),
     async () => batcher.stop(),
-    async () => redis.disconnect(),
+    async () => {
+      redis.disconnect();
+      subscriber.disconnect();
+    },
     () => pool.end(),
   ]);
 }

@@ -167,7 +167,8 @@ export function createRecorder({
       await record(to, entries.slice(middle), attempts + 1, all_read_at);
       return;
     }
-    await consumer.ack(entries.map(({ id }) => id));
+    // Sent together, and announced though the acknowledging fails: it is recorded.
+    await Promise.all([consumer.announce(applied_seq), consumer.ack(entries.map(({ id }) => id))]);
   }
 
   function noteApplied(applied: Applied) {

@@ -34,6 +34,7 @@ async function main(kind: string | undefined) {
     pool,
     readLag: createLagReader(() => Promise.resolve({ seconds: 0 }), pool),
     lastSeq: () => Promise.resolve(0),
+    untilRecorded: () => Promise.resolve(false),
     health: createHealth({}),
     default_store: STORE,
     request_budget_ms: config.REQUEST_BUDGET_MS,

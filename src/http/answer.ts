@@ -10,6 +10,8 @@ export type RequestContext = {
   deadline: number;
   /** The route's pattern, for metrics; set once a route has matched. */
   route: string;
+  /** Whether everything decided until now is recorded, within `ms`. */
+  untilRecorded: (ms: number) => Promise<boolean>;
 };
 
 export const contextOf = (res: Response): RequestContext => res.locals.context;

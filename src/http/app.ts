@@ -31,6 +31,7 @@ export function createApp(deps: AppDeps) {
       started: performance.now(),
       deadline: monotonicNow() + deps.request_budget_ms,
       route: "none",
+      untilRecorded: deps.untilRecorded,
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);
     // HTTP/1.1 demands it. The server leaves the refusal to us, so that it is a problem like any other.

@@ -21,6 +21,8 @@ export type RouteDeps = {
   readLag: LagReader;
   /** The seq of the newest event, as Redis has it. */
   lastSeq: () => Promise<number>;
+  /** Whether everything decided until now is recorded, within `ms`. */
+  untilRecorded: (ms: number) => Promise<boolean>;
   log: Log;
   default_store: string;
   /** How long a caller waits for an answer at most. */

@@ -1,9 +1,10 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { BODY_BYTES_MAX } from "../domain/limits.ts";
 import { ANSWER_HEADERS, headerParametersOf, headersOf, REQUEST_HEADERS } from "./docs/headers.ts";
 import { INTRODUCTION } from "./docs/introduction.ts";
 import { problemAnswersOf, problemComponents } from "./docs/problems.ts";
 import { answerSchema, exampleOf, requestSchema } from "./docs/schema.ts";
+import { canWait } from "./prefer.ts";
 import type { AnswerSpec, Route, RouteSpec } from "./route.ts";
 
 /** What these routes are, as an OpenAPI 3.1 document. What is parsed and what is described is one schema. */
@@ -96,8 +97,23 @@ function requestBodyOf(spec: RouteSpec) {
   };
 }
 
+const recorded = z.boolean().optional().meta({ description: "With `Prefer: wait` only." });
+
+/** The good answers of a route, those under `Prefer: wait` among them. */
+function answersOf(spec: RouteSpec): Record<number, AnswerSpec> {
+  const [either] = Object.values(spec.answers);
+  if (!canWait(spec) || !either) return spec.answers;
+  const waited = ([200, 202] as const).map((status) => {
+    const answer = spec.answers[status] ?? either;
+    const body =
+      answer.body instanceof z.ZodObject ? answer.body.extend({ recorded }) : answer.body;
+    return [status, { ...answer, body }] as const;
+  });
+  return { ...spec.answers, ...Object.fromEntries(waited) };
+}
+
 function goodAnswersOf(spec: RouteSpec) {
-  const answers = Object.entries(spec.answers).map(([status, answer]) => {
+  const answers = Object.entries(answersOf(spec)).map(([status, answer]) => {
     const { description } = answer;
     return [
       status,

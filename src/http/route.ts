@@ -6,6 +6,7 @@ import { monotonicNow } from "../now.ts";
 import { answer, answerUnlessKnown, contextOf, type RequestContext } from "./answer.ts";
 import { hasBody, readJson } from "./body.ts";
 import { idempotencyKeyHeader, ifMatchHeader, parse } from "./parse.ts";
+import { canWait, preferredWait, whenRecorded } from "./prefer.ts";
 import type { ProblemCode } from "./problem.ts";
 
 const NOTHING = z.strictObject({});
@@ -117,7 +118,10 @@ export function route<
     };
     // The budget begins when the request is complete: how slowly a caller sends is its own affair.
     if (body) context.deadline = monotonicNow() + request_budget_ms;
-    const reply = await handle(input);
+    const wait_ms = canWait(described) ? preferredWait(req) : undefined;
+    const decided = await handle(input);
+    const reply =
+      wait_ms === undefined ? decided : await whenRecorded(decided, wait_ms, context.untilRecorded);
     for (const [name, value] of Object.entries(reply.headers ?? {})) res.setHeader(name, value);
     if (reply.replayed) res.setHeader("Idempotent-Replayed", "true");
     if (reply.lag_ms !== undefined) res.setHeader("X-Projection-Lag-ms", Math.ceil(reply.lag_ms));

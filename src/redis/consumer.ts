@@ -67,6 +67,11 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
     if (ids.length > 0) await redis.xack(keys.stream, GROUP, ...ids);
   }
 
+  /** Tells whoever waits for it how far the partition is recorded. */
+  async function announce(applied_seq: number): Promise<void> {
+    await redis.publish(keys.recorded, String(applied_seq));
+  }
+
   /**
    * Moves an entry to the dead letters. Not in a MULTI, which would acknowledge the entry though the append
    * failed; so one that is interrupted in between may be appended again, under the same `entry_id`. A full
@@ -84,7 +89,7 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
     return copied !== null;
   }
 
-  return { ensureGroup, readOwnPending, readNew, claim, ack, bury };
+  return { ensureGroup, readOwnPending, readNew, claim, ack, announce, bury };
 }
 
 const isReply = (error: unknown, prefix: string) =>

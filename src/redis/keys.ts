@@ -47,6 +47,8 @@ export function createKeys(defaultStore: string) {
     seq: "inventory.seq",
     stream: "inventory.events",
     dead: "inventory.dead",
+    /** A channel: after each batch the recorder tells there how far it has come. */
+    recorded: "inventory.recorded",
   };
 }
 

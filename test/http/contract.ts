@@ -23,6 +23,11 @@ const TEXT_MAX = 1_000;
 
 let contract: ReturnType<typeof createContract> | undefined;
 
+/** Reads the document now: later it would keep the answers of hundreds of requests waiting. */
+export function readContract(): void {
+  contract ??= createContract();
+}
+
 /**
  * Holds an answer of the API against its document: address, method, status, headers, media type and body.
  * @throws Error that says what the document knows nothing of

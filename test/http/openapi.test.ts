@@ -215,6 +215,7 @@ test("headers are where they are sent", () => {
   expect(understood("PUT /v1/products/{sku}")).toEqual([
     ["Idempotency-Key", true],
     ["If-Match", false],
+    ["Prefer", false],
     [ID, false],
   ]);
   expect(understood("POST /holds/reserve")).toEqual([

@@ -1,7 +1,7 @@
 import { until } from "../../scripts/until.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
-import { holdToDocument } from "./contract.ts";
+import { holdToDocument, readContract } from "./contract.ts";
 
 export type Shop = Awaited<ReturnType<typeof openShop>>;
 export type Answer = Awaited<ReturnType<typeof ask>>;
@@ -37,6 +37,7 @@ export const postJson = (url: string, body: unknown, headers: Record<string, str
 export async function openShop(
   options: { request_budget_ms?: number; queue_max?: number; databaseUrl?: string } = {},
 ) {
+  readContract();
   const [redis, database] = await Promise.all([freshRedis(), freshDatabase()]);
   const api = await startApi({ redisUrl: redis.url, databaseUrl: database.url, ...options });
 

@@ -6,6 +6,7 @@ import {
   hold_id,
   idem,
   quantity,
+  REGISTERED,
   STORES,
   sku,
   step,
@@ -18,10 +19,13 @@ import {
   transferRequest,
 } from "./stock-requests.ts";
 
-const store_id = fc.constantFrom("main", "main", "north", "south");
+const store_id = fc.constantFrom("main", "main", "north", "south", "west");
 // Half of them with a key that others have, or hardly any would be asked twice.
 const common = { deadline, fingerprint, idem: fc.oneof(fc.uuid(), idem) };
-const stores_seen = fc.constantFrom<number | string>(1, 1, 1, 2, 2, "x");
+const more = REGISTERED + 1;
+const stores_seen = fc.constantFrom<number | string>(
+  ...[REGISTERED, REGISTERED, REGISTERED, more, more, "x"],
+);
 
 const change = fc
   .record({

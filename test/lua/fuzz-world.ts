@@ -1,11 +1,16 @@
 import fc from "fast-check";
 import type { ScriptName } from "../../src/redis/scripts.ts";
-import { FOREVER, keys, type Request, type ScriptSide } from "./script-side.ts";
+import { FOREVER, keys, type Request, registerStores, type ScriptSide } from "./script-side.ts";
 
 // A small world, so that requests meet: few stocks, few holds, few keys.
 export const SKUS = ["a", "b", "c"];
-/** Registered from the beginning are the first two; the third is when its first stock comes. */
-export const STORES = ["main", "north", "south"];
+/**
+ * Registered from the beginning are the first two. Of the others one is, when its first stock comes: then there
+ * is room for no more.
+ */
+export const STORES = ["main", "north", "south", "west"];
+/** What the registry has in the beginning. */
+export const REGISTERED = 998;
 export const HOLDS = Array.from({ length: 6 }, (_, i) => `H-${i}`);
 const IDEMS = ["k0", "k1", "k2"];
 /** A sku of which a store has nearly as many as it can have. */
@@ -29,6 +34,7 @@ export async function startAnew({ redis }: ScriptSide) {
     return [keys.stock(sku, store_id), String(units)];
   });
   await redis.mset(stocks);
+  await registerStores(redis, REGISTERED - 1);
   await redis.hset(keys.stores, "north", "1");
 }
 

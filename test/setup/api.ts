@@ -7,6 +7,8 @@ import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listen } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
+import { createRedis } from "../../src/redis/client.ts";
+import { createRecorded } from "../../src/redis/recorded.ts";
 import { openDecidingSide } from "./deciding-side.ts";
 
 /** The whole API in this process, on a Redis and a database the test owns. */
@@ -24,6 +26,9 @@ export async function startApi({
   const deciding = await openDecidingSide(redisUrl, { queue_max });
   const pool = createPool(databaseUrl, deciding.log);
   const ledger = createLedger(pool);
+  const subscriber = createRedis(redisUrl, deciding.log);
+  const { lastSeq } = deciding.stream;
+  const { readProgress } = ledger;
   const compareSides = () => readLag({ ...deciding.stream, readProgress: ledger.readProgress });
   const app = createApp({
     inventory: deciding.inventory,
@@ -33,7 +38,8 @@ export async function startApi({
     ledger,
     pool,
     readLag: createLagReader(compareSides, pool),
-    lastSeq: deciding.stream.lastSeq,
+    lastSeq,
+    untilRecorded: createRecorded({ subscriber, keys: deciding.keys, lastSeq, readProgress }).wait,
     log: deciding.log,
     health: createHealth({ redis: deciding.stream.ping, postgres: ledger.ping }),
     default_store: "main",
@@ -45,6 +51,7 @@ export async function startApi({
   async function close() {
     await drain(server);
     await deciding.close();
+    subscriber.disconnect();
     await pool.end();
   }
   return { ...deciding, server, pool, ledger, port, url: `http://127.0.0.1:${port}`, close };

@@ -1,4 +1,5 @@
 import { idempotencyKey } from "../parse.ts";
+import { canWait } from "../prefer.ts";
 import type { AnswerSpec, RouteSpec } from "../route.ts";
 import { type JsonSchema, requestSchema } from "./schema.ts";
 
@@ -31,6 +32,11 @@ export const ANSWER_HEADERS = {
     description: "How far what was read is behind what was decided. 0: not at all.",
     required: true,
     schema: { type: "integer", minimum: 0, example: 0 },
+  },
+  "Preference-Applied": {
+    description: "What of your Prefer was done: it is recorded.",
+    required: false,
+    schema: { type: "string", example: "wait=5" },
   },
   Allow: {
     description: "The methods that this address knows.",
@@ -79,6 +85,12 @@ export const REQUEST_HEADERS = {
     { type: "string" },
     "The ETag of the answer you have. As long as that is right, the answer is 304.",
   ),
+  Prefer: header(
+    "Prefer",
+    false,
+    { type: "string" },
+    "`wait=5`: answer when it is recorded in Postgres, or after so many seconds, at most 10. Then the answer has `recorded`: 200 and true, or 202 and false (RFC 7240).",
+  ),
   RequestId: header(
     "X-Request-Id",
     false,
@@ -101,17 +113,20 @@ export function headersOf(spec: RouteSpec, { headers = {} }: Pick<AnswerSpec, "h
     ...answerHeaders("X-Request-Id"),
     ...(spec.idempotency_key ? answerHeaders("Idempotent-Replayed") : {}),
     ...(spec.projection ? answerHeaders("ETag", "X-Projection-Lag-ms") : {}),
+    ...(canWait(spec) ? answerHeaders("Preference-Applied") : {}),
     ...Object.fromEntries(own),
   };
 }
 
 /** References to the headers that a route understands. */
-export function headerParametersOf({ idempotency_key, if_match, projection }: RouteSpec): Ref[] {
+export function headerParametersOf(spec: RouteSpec): Ref[] {
+  const { idempotency_key, if_match, projection } = spec;
   const names: (keyof typeof REQUEST_HEADERS)[] = [
     ...(idempotency_key === "REQUIRED" ? ["KeyRequired" as const] : []),
     ...(idempotency_key === "OPTIONAL" ? ["KeyOptional" as const] : []),
     ...(if_match ? ["IfMatch" as const] : []),
     ...(projection ? ["IfNoneMatch" as const] : []),
+    ...(canWait(spec) ? ["Prefer" as const] : []),
     "RequestId",
   ];
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
