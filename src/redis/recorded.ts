@@ -8,8 +8,6 @@ const WAITING_MAX = 10_000;
 
 type Waiting = { seq: number; resolve: () => void };
 
-export type Recorded = ReturnType<typeof createRecorded>;
-
 /**
  * Waits until events are recorded. The recorder announces how far it has come after each batch (`consumer.ack`),
  * so nobody who waits has to ask again and again.
