@@ -9,8 +9,8 @@ const WAITING_MAX = 10_000;
 type Waiting = { seq: number; resolve: () => void };
 
 /**
- * Waits until events are recorded. The recorder announces how far it has come after each batch (`consumer.ack`),
- * so nobody who waits has to ask again and again.
+ * Waits until events are recorded. The recorder announces how far it has come after each batch
+ * (`consumer.announce`), so nobody who waits has to ask again and again.
  * @param subscriber a connection that is used for nothing else; it subscribes when first somebody waits
  */
 export function createRecorded({

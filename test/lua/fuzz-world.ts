@@ -5,8 +5,8 @@ import { FOREVER, keys, type Request, registerStores, type ScriptSide } from "./
 // A small world, so that requests meet: few stocks, few holds, few keys.
 export const SKUS = ["a", "b", "c"];
 /**
- * Registered from the beginning are the first two. Of the others one is, when its first stock comes: then there
- * is room for no more.
+ * Registered from the beginning are the first two. Of the others one is, when its first stock comes: then
+ * there is room for no more.
  */
 export const STORES = ["main", "north", "south", "west"];
 /** What the registry has in the beginning. */
