@@ -1,0 +1,43 @@
+import type { HoldStatus } from "../../src/domain/hold.ts";
+
+/** A hold as one of the two stores has it. Times are ms since 1970. */
+export type BookHold = {
+  hold_id: string;
+  status: HoldStatus;
+  user_id: string;
+  lines: { sku: string; quantity: number }[];
+  created_at: number;
+  expires_at: number;
+  ended_at: number | null;
+  order_id: string | null;
+  payment_ref: string | null;
+};
+
+export type Stock = { available: number; held: number; version: number };
+
+/** What one of the stores says when everything is over. Stocks by SKU, holds by id. */
+export type Book = { holds: Map<string, BookHold>; stocks: Map<string, Stock> };
+
+/** Both sides, and what Postgres has beside: an event a row, and what came of it. */
+export type Books = {
+  /** How many units of each SKU were put on sale. */
+  stocked: Map<string, number>;
+  redis: Book & {
+    /** The number of the newest event, which counts without gaps. */
+    seq: number;
+    /** Events that wait to be recorded. */
+    unrecorded: number;
+  };
+  postgres: Book & {
+    /** By seq. */
+    events: { seq: number; type: string; hold_id: string | null }[];
+    /** What holds did to stocks, by seq: units that were taken (negative) or came back. */
+    takings: { seq: number; sku: string; available_delta: number }[];
+    orders: { order_id: string; hold_id: string; payment_ref: string | null }[];
+    /** What the history of each stock adds up to. */
+    history: Map<string, { available: number; held: number }>;
+    /** Seqs that were noticed to be missing. */
+    alarmed: Set<number>;
+    dead_letters: number;
+  };
+};
