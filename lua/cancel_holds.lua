@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Gives the units of holds back for the caller, for a batch of independent requests.
--- KEYS  stream, seq, deadlines; for each request: hold, idem (only with a fingerprint), then for each line:
---       stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: hold, idem (only with a fingerprint), then
+--       for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; reason (may be empty)
 -- Reply {now_ms, tuples}, one of these for each request:
@@ -13,7 +13,7 @@
 --   HOLD_NOT_FOUND
 --   HOLD_ALREADY_CONFIRMED
 --   STALE_LINES                                these are not the hold's lines, nothing done
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
@@ -39,8 +39,7 @@ local function decide()
 
   local status = now >= whole(hold.expires_at) and "EXPIRED" or "CANCELLED"
   local more = reason ~= "" and ',"reason":' .. cjson.encode(reason) or ""
-  end_hold(hold, request, status, more)
-  remember(request.idem_key, request.fingerprint, " " .. status)
+  end_hold(hold, request, status, more .. remember(request.idem_key, request.fingerprint, " " .. status))
   return { status }
 end
 

@@ -1,7 +1,7 @@
 #!lua
 -- Adjusts and counts stocks, for a batch of independent requests. A stock that nobody knew counts as empty,
 -- and is known from then on.
--- KEYS  stream, seq, deadlines; for each request: idem, stores, stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: idem, stores, stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, fingerprint, actor,
 --       sku, store_id, registers (1: the store may have to be registered; or 0),
 --       operation (ADJUST by units, or COUNT of them), units (for ADJUST signed and not 0; for COUNT
@@ -14,7 +14,7 @@
 --   WOULD_GO_NEGATIVE available                fewer are available than would be taken
 --   TOO_MANY available                         a store can't have so many
 --   TOO_MANY_STORES                            there is no room for another store
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- A recount never touches what is held: available becomes what was counted without it, and is never below 0.
 -- include lib/batch.lua
 -- include lib/stock.lua
@@ -68,11 +68,11 @@ local function apply(change, stock, delta)
   local counted = change.operation == "COUNT"
   local more = optional("reason", change.reason) .. optional("notes", change.notes)
   if counted then more = more .. format(',"on_hand":%d', change.units) end
-  add_event(change.event_id, counted and "STOCK_COUNTED" or "STOCK_ADJUSTED",
-    stock_payload(change, more, change_json(change.sku, change.store_id, delta, stock)))
-  if change.registers == "1" then register_store(change.stores_key, change.store_id) end
-  remember(change.idem_key, change.fingerprint, format(" %s %d %d %d %d %d",
+  local record = remember(change.idem_key, change.fingerprint, format(" %s %d %d %d %d %d",
     change.event_id, now, stock.available, stock.held, stock.version, delta))
+  add_event(change.event_id, counted and "STOCK_COUNTED" or "STOCK_ADJUSTED",
+    stock_payload(change, more .. record, change_json(change.sku, change.store_id, delta, stock)))
+  if change.registers == "1" then register_store(change.stores_key, change.store_id) end
   return { "CHANGED", change.event_id, now, stock.available, stock.held, stock.version, delta }
 end
 

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Sells the units of holds, for a batch of independent requests.
--- KEYS  stream, seq, deadlines; for each request: hold, idem (only with a fingerprint), then for each line:
---       stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: hold, idem (only with a fingerprint), then
+--       for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id,
 --       payment_ref (may be empty)
@@ -14,7 +14,7 @@
 --   HOLD_CANCELLED
 --   HOLD_EXPIRED expires_at                    from the deadline on, swept or not
 --   STALE_LINES                                these are not the hold's lines, nothing done
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
@@ -49,9 +49,9 @@ local function decide()
     hold.payment_ref = payment_ref
     more = more .. ',"payment_ref":' .. cjson.encode(payment_ref)
   end
-  end_hold(hold, request, "CONFIRMED", more)
-  remember(request.idem_key, request.fingerprint, " " .. order_id .. " " .. hold.ended_at)
-  return { "CONFIRMED", order_id, hold.ended_at }
+  local record = remember(request.idem_key, request.fingerprint, " " .. order_id .. " " .. now_text)
+  end_hold(hold, request, "CONFIRMED", more .. record)
+  return { "CONFIRMED", order_id, now_text }
 end
 
 local replies = decide_all(decide)

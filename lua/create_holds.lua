@@ -1,6 +1,6 @@
 #!lua
 -- Takes stock and creates holds, for a batch of independent requests.
--- KEYS  stream, seq, deadlines; for each request: hold, idem, then for each line: stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: hold, idem, then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, user_id, ttl_ms,
 --       fingerprint, lines, then for each line: sku, store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
@@ -11,6 +11,7 @@
 --   SOLD_OUT (sku store_id requested available) for each short line
 --   LATE                                       the deadline has passed, nothing done
 --   CORRUPT key                                a key holds something else than it should, nothing done
+--   RECOVERING                                 Redis is not admitted, nothing of the batch done
 --   BAD_ARGUMENT                               nothing done
 -- Every request is decided before the first write, so a refused one never leaves half of itself behind.
 -- include lib/batch.lua
@@ -68,8 +69,9 @@ local function create(request)
   for i = 1, #lines do change_stock(lines[i].stock, -lines[i].quantity, lines[i].quantity) end
   local expires_at = now + request.ttl_ms
   request.expires_at = format("%d", expires_at)
-  add_event(request.event_id, "HOLD_CREATED", hold_payload(request, request.request_id, lines, ""))
-  remember(request.idem_key, request.fingerprint, " " .. request.hold_id .. " " .. request.expires_at)
+  local record = remember(request.idem_key, request.fingerprint,
+    " " .. request.hold_id .. " " .. request.expires_at)
+  add_event(request.event_id, "HOLD_CREATED", hold_payload(request, request.request_id, lines, record))
   created[#created + 1] = request
   hold_keys[request.hold_key] = true
   return { "CREATED", request.hold_id, expires_at }

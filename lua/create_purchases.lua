@@ -1,7 +1,8 @@
 #!lua
 -- Picks a store and sells from it in one step, for a batch of independent requests. What is sold is a hold
 -- that was never active, so that it is found and recorded as one.
--- KEYS  stream, seq, deadlines; for each request: hold, idem, stores, turns, then for each store: stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: hold, idem, stores, turns, then for each
+--       store: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, order_id,
 --       user_id, fingerprint, policy, sku, quantity, stores_seen (registered when the caller looked), stores,
 --       then for each store: store_id
@@ -12,7 +13,7 @@
 --   STALE_STORES                               stores have come since the caller looked, nothing done
 --   UNKNOWN_SKU sku                            nobody has stocked it anywhere
 --   SOLD_OUT requested best_available total_available
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
@@ -104,10 +105,10 @@ local function sell(purchase)
   local line = pick_offer(purchase)
   change_stock(line.stock, -line.quantity, 0)
   purchase.line = line
-  add_event(purchase.event_id, "HOLD_PURCHASED", hold_payload(purchase, purchase.request_id, { line },
-    ',"ended_at":' .. now_text .. ',"order_id":"' .. purchase.order_id .. '"'))
-  remember(purchase.idem_key, purchase.fingerprint, " " .. purchase.hold_id
+  local record = remember(purchase.idem_key, purchase.fingerprint, " " .. purchase.hold_id
     .. " " .. purchase.order_id .. " " .. line.store_id .. " " .. now_text)
+  add_event(purchase.event_id, "HOLD_PURCHASED", hold_payload(purchase, purchase.request_id, { line },
+    ',"ended_at":' .. now_text .. ',"order_id":"' .. purchase.order_id .. '"' .. record))
   sold[#sold + 1] = purchase
   hold_keys[purchase.hold_key] = true
   return { "PURCHASED", purchase.hold_id, purchase.order_id, line.store_id, now }

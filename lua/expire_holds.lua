@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Gives back the units of holds whose deadline has passed, for a batch the sweeper found due.
--- KEYS  stream, seq, deadlines; for each request: hold, then for each line: stock, item
+-- KEYS  stream, seq, deadlines, generation; for each request: hold, then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (always empty), lines, then for each line: sku, store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
@@ -9,7 +9,7 @@
 --   ENDED                                      it had ended before
 --   HOLD_NOT_FOUND                             a deadline without a hold: units may be missing
 --   STALE_LINES                                these are not the hold's lines, nothing done
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- A hold that can't be expired leaves the head of the deadlines, or it would keep the sweeper from all
 -- those behind it: one without a hold for good, a corrupt one for a minute, an early one until it is due.
 -- include lib/batch.lua

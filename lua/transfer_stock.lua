@@ -1,7 +1,7 @@
 #!lua
 -- Moves units from one store to another, for a batch of independent requests: all lines of one or none.
--- KEYS  stream, seq, deadlines; for each request: idem, stores, then for each line: from_stock, from_item,
---       to_stock, to_item
+-- KEYS  stream, seq, deadlines, generation; for each request: idem, stores, then for each line:
+--       from_stock, from_item, to_stock, to_item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, fingerprint, actor,
 --       from_store, to_store, registers_to (1: to_store may have to be registered; or 0),
 --       reference, trace_id (each may be empty), lines, then for each line: sku, quantity
@@ -13,7 +13,7 @@
 --   WOULD_GO_NEGATIVE (sku store_id requested available) for each short line
 --   TOO_MANY sku                               to_store can't have so many
 --   TOO_MANY_STORES                            there is no room for another store
---   LATE, CORRUPT key, BAD_ARGUMENT            as in create_holds
+--   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- What is held stays where it is, on both sides.
 -- include lib/batch.lua
 -- include lib/stock.lua
@@ -123,11 +123,12 @@ local function apply(transfer)
     left[i] = change_json(line.sku, transfer.from_store, -line.quantity, line.from)
     come[i] = change_json(line.sku, transfer.to_store, line.quantity, line.to)
   end
+  local record = remember(transfer.idem_key, transfer.fingerprint,
+    " " .. transfer.event_id .. " " .. now_text)
   add_event(transfer.event_id, "STOCK_TRANSFERRED", stock_payload(transfer,
-    optional("from_store", transfer.from_store) .. optional("to_store", transfer.to_store),
+    optional("from_store", transfer.from_store) .. optional("to_store", transfer.to_store) .. record,
     table.concat(left, ",") .. "," .. table.concat(come, ",")))
   if transfer.registers_to == "1" then register_store(transfer.stores_key, transfer.to_store) end
-  remember(transfer.idem_key, transfer.fingerprint, " " .. transfer.event_id .. " " .. now_text)
   return { "TRANSFERRED", transfer.event_id, now }
 end
 

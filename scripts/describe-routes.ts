@@ -20,6 +20,7 @@ export function absentDeps(): RouteDeps {
     readLag: refuse("readLag"),
     lastSeq: refuse("lastSeq"),
     untilRecorded: refuse("untilRecorded"),
+    isAdmitted: refuse("isAdmitted"),
     health: refuse("health"),
     default_store: "main",
     request_budget_ms: 0,

@@ -47,8 +47,8 @@ async function serve(config: Config, log: Log) {
   const clock = createClock();
   const stream = createStream(redis, keys);
   await clock.learnFrom(stream.now);
-  const scripts = createScripts(redis, log);
-  await scripts.load();
+  const scripts = createScripts(redis, keys, log);
+  await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
   const stores = createStores(redis, keys, default_store);
@@ -64,7 +64,7 @@ async function serve(config: Config, log: Log) {
 
   const checks = {
     redis: () => stream.ping(),
-    scripts: () => scripts.checkLoaded(),
+    admission: () => scripts.checkAdmitted(),
     postgres: () => ledger.ping(),
     migrations: () => checkMigrations(pool),
     lag: async () => {
@@ -80,12 +80,13 @@ async function serve(config: Config, log: Log) {
     inventory,
     stock,
     stores,
-    records: createRecords(redis, keys),
+    records: createRecords(redis, keys, scripts.generation),
     ledger,
     pool,
     readLag: createLagReader(compareSides, pool),
     lastSeq: stream.lastSeq,
     untilRecorded: recorded.wait,
+    isAdmitted: scripts.isAdmitted,
     log,
     health,
     default_store,
@@ -97,6 +98,7 @@ async function serve(config: Config, log: Log) {
 
   stopOnSignals(log, [
     () => drain(server),
+    async () => scripts.stop(),
     async () => batcher.stop(),
     async () => {
       redis.disconnect();

@@ -53,6 +53,11 @@ export const queueLength = new Gauge({
   help: "Requests waiting for a script call.",
   registers,
 });
+export const refusing = new Gauge({
+  name: "holdfast_refusing",
+  help: "Processes that decide nothing, because Redis is not admitted since it may have lost data.",
+  registers,
+});
 export const corruptKeys = new Counter({
   name: "holdfast_corrupt_keys_total",
   help: "Requests that met a Redis key holding something else than it should. Alarm when it moves.",

@@ -15,6 +15,7 @@ import {
   findFaults,
   type Service,
 } from "./compose-faults.ts";
+import { admitAt } from "./setup/admit-at.ts";
 import { freshDatabase, freshDir, freshRedis } from "./setup/stack.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -120,7 +121,9 @@ describe("with nothing but what is mounted and the production packages", () => {
 
   beforeAll(async () => {
     place = await freshDir();
-    servers = [await freshRedis(), await freshDatabase()];
+    const redis = await freshRedis();
+    servers = [redis, await freshDatabase()];
+    await admitAt(redis.url); // each service is started alone
   });
   afterAll(async () => {
     for (const server of servers ?? []) await server.close();
@@ -192,6 +195,7 @@ describe("with nothing but what is mounted and the production packages", () => {
     }
     const packages = z.object({ dependencies: z.record(z.string(), z.string()) });
     for (const name of Object.keys(packages.parse(JSON.parse(read("package.json"))).dependencies)) {
+      mkdirSync(dirname(join(dir, "node_modules", name)), { recursive: true }); // of a scoped package
       symlinkSync(join(ROOT, "node_modules", name), join(dir, "node_modules", name));
     }
     // As after npm ci, so that no test needs a registry.

@@ -45,6 +45,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     REPLAY_WINDOW_SECONDS: 3600,
     EVENTS_KEPT_DAYS: 90,
     READY_LAG_SECONDS_MAX: 60,
+    RECOVERY: "auto",
   });
   expect(named({})).toEqual(["REDIS_URL", "DATABASE_URL"]);
 });
@@ -147,7 +148,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([4, 8]);
+    expect([interpolated.length, handedOn.length]).toEqual([4, 9]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

@@ -86,7 +86,8 @@ const RULES: Rule[] = [
     says: "only keys.ts spells a Redis key",
     for: OURS,
     but: /^src\/redis\/keys\.ts$/,
-    forbids: /["'`](stock:|item:|hold:|idem:|holds:deadlines|inventory\.(seq|events|dead|cg)\b)/,
+    forbids:
+      /["'`](stock:|item:|hold:|idem:|holds:deadlines|inventory\.(seq|events|dead|cg|generation)\b)/,
     sample: ["src/redis/stream.ts", 'const key = "hold:" + hold_id;\n'],
   },
   {

@@ -33,6 +33,7 @@ export function createKeeper({
   stock,
   redisNow,
   default_store,
+  generation = () => null,
   log,
 }: {
   pool: Pool;
@@ -40,8 +41,11 @@ export function createKeeper({
   stock: Stock;
   redisNow: () => Promise<number>;
   default_store: string;
+  /** Of Redis's admission: since another one, what was put there before may be gone. */
+  generation?: () => number | null;
   log: Log;
 }): Agent {
+  let kept_under = generation();
   const kept = new Set<string>();
   let stuck = new Set<string>();
   let cursor = FIRST_ID;
@@ -78,6 +82,8 @@ export function createKeeper({
 
   // Goes through all open promises, a batch a run.
   async function keepPromises(): Promise<number> {
+    if (generation() !== kept_under) kept.clear();
+    kept_under = generation();
     const promises = await readPromises(pool, PROMISE_AGE_MS_MIN, cursor, PROMISES_MAX);
     const now = await redisNow();
     const results = await Promise.allSettled(promises.map((promise) => keepPromise(promise, now)));

@@ -75,8 +75,8 @@ export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
   };
 }
 
-// What no wait mends. It ends the process, and whoever supervises it starts a new one.
-const isBug = (err: unknown) =>
+/** What no wait mends. It ends the process, and whoever supervises it starts a new one. */
+export const isBug = (err: unknown) =>
   err instanceof TypeError || err instanceof RangeError || err instanceof ReferenceError;
 
 // With jitter, so that workers that failed together don't come back together.

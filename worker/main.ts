@@ -4,6 +4,7 @@ import { readConfig } from "../src/config.ts";
 import { createHealth } from "../src/health.ts";
 import { listen, SERVER_LIMITS } from "../src/listen.ts";
 import { createLog } from "../src/log.ts";
+import { openAdmission, readAdmission } from "../src/postgres/admission.ts";
 import { createPool } from "../src/postgres/client.ts";
 import { forgetEvents } from "../src/postgres/forgetting.ts";
 import { createLedger } from "../src/postgres/ledger.ts";
@@ -16,14 +17,17 @@ import { createBlockingRedis, createRedis, untilReady } from "../src/redis/clien
 import { createClock } from "../src/redis/clock.ts";
 import { createConsumer } from "../src/redis/consumer.ts";
 import { dueHoldIds } from "../src/redis/deadlines.ts";
+import { createHeldUnits } from "../src/redis/held-units.ts";
 import { createInventory } from "../src/redis/inventory.ts";
 import { createKeys } from "../src/redis/keys.ts";
+import { createRestoring } from "../src/redis/restoring.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
 import { createStock } from "../src/redis/stock.ts";
 import { createStores } from "../src/redis/stores.ts";
 import { createStream } from "../src/redis/stream.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
+import { createAdmitter } from "./admitter.ts";
 import { createKeeper } from "./keeper.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import { startLoop } from "./loop.ts";
@@ -55,8 +59,8 @@ async function main() {
   const clock = createClock();
   const stream = createStream(redis, keys);
   await clock.learnFrom(stream.now);
-  const scripts = createScripts(redis, log);
-  await scripts.load();
+  const scripts = createScripts(redis, keys, log);
+  await scripts.learn();
   const batcher = createBatcher({
     call: scripts.call,
     keys,
@@ -79,6 +83,21 @@ async function main() {
       await checkMigrations(pool);
       return openRecording(config.DATABASE_URL, PARTITION);
     },
+    log,
+  });
+  const admitter = createAdmitter({
+    scripts,
+    restoring: createRestoring(redis, keys),
+    heldUnits: createHeldUnits(redis, keys),
+    keys,
+    readAdmission: () => readAdmission(pool, PARTITION),
+    openAdmission: async () => {
+      await checkMigrations(pool);
+      return openAdmission(config.DATABASE_URL, PARTITION);
+    },
+    redisNow: stream.now,
+    default_store: config.DEFAULT_STORE,
+    recovery: config.RECOVERY,
     log,
   });
   const sweeper = createSweeper({
@@ -110,9 +129,11 @@ async function main() {
     stock,
     redisNow: stream.now,
     default_store: config.DEFAULT_STORE,
+    generation: scripts.generation,
     log,
   });
   const loops = [
+    admitter,
     recorder,
     sweeper,
     trimmer,
@@ -125,7 +146,7 @@ async function main() {
 
   const health = createHealth({
     redis: stream.ping,
-    scripts: scripts.checkLoaded,
+    admission: scripts.checkAdmitted,
     postgres: ledger.ping,
     migrations: () => checkMigrations(pool),
   });
@@ -137,10 +158,12 @@ async function main() {
     async () => {
       await Promise.all(loops.map((loop) => loop.stop()));
     },
+    admitter.close,
     recorder.close,
     async () => {
       server.close();
       server.closeAllConnections();
+      scripts.stop();
       batcher.stop();
       redis.disconnect();
       blocking.disconnect();

@@ -1,15 +1,17 @@
 import { Counter, Gauge, Histogram } from "prom-client";
+import { FINDINGS } from "../src/domain/recovery.ts";
 import { registry, SECONDS } from "../src/metrics.ts";
 
 const registers = [registry];
 
 export const recorderEvents = new Counter({
   name: "holdfast_recorder_events_total",
-  help: "Stream entries by what the recorder did: APPLIED, DUPLICATE, DEAD.",
+  help: "Stream entries by what the recorder did: APPLIED, DUPLICATE, DEAD, REFUSED (of an older generation).",
   labelNames: ["outcome"] as const,
   registers,
 });
-for (const outcome of ["APPLIED", "DUPLICATE", "DEAD"]) recorderEvents.inc({ outcome }, 0);
+for (const outcome of ["APPLIED", "DUPLICATE", "DEAD", "REFUSED"])
+  recorderEvents.inc({ outcome }, 0);
 export const recorderBatchSeconds = new Histogram({
   name: "holdfast_recorder_batch_seconds",
   help: "Time to apply one batch of events to Postgres.",
@@ -92,6 +94,45 @@ for (const what of ["STORE_IN_REDIS", "STORE_IN_POSTGRES", "INITIAL_STOCK"]) {
 export const keeperStuck = new Gauge({
   name: "holdfast_keeper_stuck_promises",
   help: "Initial stocks of products that can't be put in place: the log says why. Alarm above 0.",
+  registers,
+});
+export const recoveryAdmissions = new Counter({
+  name: "holdfast_recovery_admissions_total",
+  help: "How often Redis was let in, by what it was found to be: INTACT, EMPTY, TAIL_LOST, ENTRIES_LOST.",
+  labelNames: ["finding"] as const,
+  registers,
+});
+for (const finding of FINDINGS) recoveryAdmissions.inc({ finding }, 0);
+export const recoveryGeneration = new Gauge({
+  name: "holdfast_recovery_generation",
+  help: "The newest admission of Redis that this worker knows.",
+  registers,
+});
+export const recoveryWaiting = new Gauge({
+  name: "holdfast_recovery_waiting",
+  help: "1 while Redis stays closed until POST /v1/recovery:approve. Alarm above 0.",
+  registers,
+});
+export const recoverySeconds = new Histogram({
+  name: "holdfast_recovery_seconds",
+  help: "How long Redis was closed, from the beginning of an admission to its end.",
+  buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+  registers,
+});
+export const recoveryEventsLost = new Counter({
+  name: "holdfast_recovery_events_lost_total",
+  help: "Events that Redis decided and lost before they were recorded. Alarm when it moves.",
+  registers,
+});
+export const recoveryRestored = new Counter({
+  name: "holdfast_recovery_restored_total",
+  help: "What Redis had lost and was given back.",
+  labelNames: ["what"] as const,
+  registers,
+});
+export const recoveryDrift = new Gauge({
+  name: "holdfast_recovery_drift_stocks",
+  help: "Stocks whose held units were not those of their holds at the last admission. Alarm above 0.",
   registers,
 });
 export const agentFailures = new Counter({

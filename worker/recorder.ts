@@ -27,6 +27,7 @@ const BATCH_EVERY_MS = 20;
 export const BLOCK_MS = 1_000;
 /** How often a standby looks whether the active recorder is gone. */
 const STANDBY_MS = 1_000;
+const OUTDATED = "It is of an older generation: Redis was admitted without it since.";
 
 type LiveEntry = Entry & { fields: Record<string, string> };
 type Reading<E extends Entry> = {
@@ -152,10 +153,13 @@ export function createRecorder({
     const last = entries.at(-1);
     if (!first || !last) return;
     const stopTimer = recorderBatchSeconds.startTimer();
+    let refused: LiveEntry[];
     try {
       const events = entries.map(({ fields }) => parseEvent(fields));
-      noteApplied(await to.apply(events, last.id, { all_read_at }));
+      const applied = await to.apply(events, last.id, { all_read_at });
+      noteApplied(applied);
       stopTimer();
+      refused = entries.filter((_, i) => applied.refused.has(events[i]?.event_id ?? ""));
     } catch (error) {
       if (!(error instanceof MalformedEvent) && !isRefusal(error)) throw error;
       if (entries.length === 1) {
@@ -167,6 +171,7 @@ export function createRecorder({
       await record(to, entries.slice(middle), attempts + 1, all_read_at);
       return;
     }
+    for (const entry of refused) await refuse(to, entry, attempts);
     // Sent together, and announced though the acknowledging fails: it is recorded.
     await Promise.all([consumer.announce(applied_seq), consumer.ack(entries.map(({ id }) => id))]);
   }
@@ -177,15 +182,32 @@ export function createRecorder({
   }
 
   async function bury(to: Recording, entry: LiveEntry, attempts: number, cause: Error) {
-    const { id: entry_id, fields } = entry;
-    const error = cause.message;
-    const seq = /^[1-9][0-9]{0,14}$/.test(fields.seq ?? "") ? Number(fields.seq) : null;
-    await to.bury({ entry_id, fields, error, attempts, seq });
-    const failed_at = new Date().toISOString();
-    const copied = await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
+    const { seq, about } = await lay(to, entry, attempts, cause.message, false);
     if (seq === applied_seq + 1) applied_seq = seq;
     recorderEvents.inc({ outcome: "DEAD" });
-    log.error({ entry_id, event_id: fields.event_id, error, attempts, copied }, "an event is dead");
+    log.error(about, "an event is dead");
+  }
+
+  // Of a Redis that was left behind, or by a batch that was on its way when Redis had lost it.
+  async function refuse(to: Recording, entry: LiveEntry, attempts: number) {
+    const { about } = await lay(to, entry, attempts, OUTDATED, true);
+    recorderEvents.inc({ outcome: "REFUSED" });
+    log.error(about, "an event came too late: Redis was admitted without it");
+  }
+
+  async function lay(
+    to: Recording,
+    entry: LiveEntry,
+    attempts: number,
+    error: string,
+    outdated: boolean,
+  ) {
+    const { id: entry_id, fields } = entry;
+    const seq = /^[1-9][0-9]{0,14}$/.test(fields.seq ?? "") ? Number(fields.seq) : null;
+    await to.bury({ entry_id, fields, error, attempts, seq, outdated });
+    const failed_at = new Date().toISOString();
+    const copied = await consumer.bury(entry, { error, attempts: String(attempts), failed_at });
+    return { seq, about: { entry_id, event_id: fields.event_id, error, attempts, copied } };
   }
 
   function report({ applied, duplicates, external, gaps, rewound_seqs, applied_seq }: Applied) {

@@ -40,15 +40,30 @@ export function createReplayer({
 
   async function replay(recording: Recording, letter: DeadLetter): Promise<void> {
     const { message_id, seq } = letter;
+    if (letter.outdated) {
+      await keep(
+        recording,
+        letter,
+        "Redis was admitted without this event: it must not be recorded.",
+      );
+      return;
+    }
     try {
       const event = parseEvent(letter.fields);
       onApplied(await recording.apply([event], message_id, { letter }));
       log.info({ message_id, seq, event_id: event.event_id }, "a dead letter's event is recorded");
     } catch (error) {
       if (!(error instanceof MalformedEvent) && !isRefusal(error)) throw error;
-      await recording.keepDead(letter, error.message);
-      log.warn({ message_id, seq, error: error.message }, "a dead letter failed again");
+      await keep(recording, letter, error.message);
     }
+  }
+
+  async function keep(recording: Recording, letter: DeadLetter, error: string): Promise<void> {
+    await recording.keepDead(letter, error);
+    log.warn(
+      { message_id: letter.message_id, seq: letter.seq, error },
+      "a dead letter failed again",
+    );
   }
 
   return { replaySome };

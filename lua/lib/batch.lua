@@ -2,6 +2,10 @@
 -- reading), and the arguments, taken in order.
 local KEYS, ARGV, call, format = KEYS, ARGV, redis.call, string.format -- locals are found without a look-up
 
+-- The admission of Redis that this script belongs to. src/redis/scripts.ts puts its number in here, which
+-- gives the script another SHA each time.
+local GENERATION = "0"
+
 local time = call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = format("%d", now)
@@ -64,5 +68,12 @@ end
 local function decide_all(decide)
   local replies = {}
   for i = 1, whole(next_arg()) or 0 do replies[i] = decide() end
+  return { now, replies }
+end
+
+-- Replies the same word to each request, without a look at any of them.
+local function refuse_all(word)
+  local replies = {}
+  for i = 1, whole(ARGV[1]) or 0 do replies[i] = { word } end
   return { now, replies }
 end

@@ -2,6 +2,12 @@
 -- writes: XADD is the only command left that can fail on data (an exhausted stream id), and Lua does not
 -- roll back what came before it.
 local stream_key, seq_key, deadlines_key = next_key(), next_key(), next_key()
+local generation_key = next_key()
+
+-- The fence. A Redis that has lost its scripts runs none; but one that was flushed still has them, and so
+-- has a former master that comes back. The key is the last thing an admission sets, and the first it takes.
+if read("GET", generation_key) ~= GENERATION then return refuse_all("RECOVERING") end
+
 local events = {}
 
 -- The name of a shared key that holds something else than it should, or nil.
@@ -24,7 +30,7 @@ local function write_events()
   for i = 1, #events do
     local event = events[i]
     call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
-      "payload", event.payload, "seq", format("%d", seq + i))
+      "payload", event.payload, "seq", format("%d", seq + i), "generation", GENERATION)
   end
   call("SET", seq_key, format("%d", seq + #events))
 end

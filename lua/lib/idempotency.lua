@@ -18,9 +18,13 @@ local function earlier_answer(idem_key, fingerprint)
   return words
 end
 
--- `result` is words, each with a space before it.
+-- `result` is words, each with a space before it. Returns the record as a member of the event's payload, with
+-- a leading comma: with it Postgres can give back what Redis has lost.
 local function remember(idem_key, fingerprint, result)
-  if idem_key then records[idem_key] = fingerprint .. result end
+  if not idem_key then return "" end
+  local text = fingerprint .. result
+  records[idem_key] = text
+  return ',"record":[' .. cjson.encode(idem_key) .. "," .. cjson.encode(text) .. "]"
 end
 
 local function write_records()

@@ -27,13 +27,13 @@ export async function openDecidingSide(redis_url: string) {
   const keys = createKeys(STORE);
   const clock = createClock();
   await clock.learnFrom(createStream(redis, keys).now);
-  const scripts = createScripts(redis, log);
-  await scripts.load();
+  const scripts = createScripts(redis, keys, log);
+  await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: QUEUE_MAX });
   const inventory = createInventory({ batcher, keys, clock });
   const stores = createStores(redis, keys, STORE);
   const stock = createStock({ batcher, keys, stores, default_store: STORE });
-  const records = createRecords(redis, keys);
+  const records = createRecords(redis, keys, scripts.generation);
 
   const key_prefix = newKeyPrefix();
   let count = 0;
@@ -60,6 +60,7 @@ export async function openDecidingSide(redis_url: string) {
     records,
     log,
     async stop() {
+      scripts.stop();
       batcher.stop();
       redis.disconnect();
     },

@@ -35,6 +35,7 @@ async function main(kind: string | undefined) {
     readLag: createLagReader(() => Promise.resolve({ seconds: 0 }), pool),
     lastSeq: () => Promise.resolve(0),
     untilRecorded: () => Promise.resolve(false),
+    isAdmitted: () => Promise.resolve(true),
     health: createHealth({}),
     default_store: STORE,
     request_budget_ms: config.REQUEST_BUDGET_MS,
@@ -84,7 +85,8 @@ async function answerConstant(req: Request, res: Response) {
 function batchesOfOne({ scripts, keys, clock }: DecidingSide): Batcher {
   return {
     async submit(script, { keys: own_keys, args }, deadline) {
-      const all_keys = [keys.stream, keys.seq, keys.deadlines, ...own_keys];
+      const { stream, seq, deadlines, generation } = keys;
+      const all_keys = [stream, seq, deadlines, generation, ...own_keys];
       const redis_deadline = String(Math.floor(clock.fromLocal(deadline)));
       const reply = await scripts.call(script, all_keys, ["1", redis_deadline, ...args]);
       return (reply as [number, [[string, ...unknown[]]]])[1][0]; // what every script replies

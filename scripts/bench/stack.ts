@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import pg from "pg";
 import { migrate } from "../../src/postgres/migrate.ts";
+import { admit } from "../admit.ts";
 import { startChild } from "../child.ts";
 import { freePort } from "../free-port.ts";
 import { startPostgres } from "../local-postgres.ts";
@@ -59,6 +60,7 @@ export async function startStack({ api, dir, parts }: { api: Api; dir: string; p
     client.on("error", () => {}); // the call in flight, or the next one, rejects with it
     return { redis: client, stop: async () => client.disconnect() };
   });
+  await admit(redis);
   const { postgres } = await parts.start("a client of Postgres", async () => {
     const client = new pg.Client({ connectionString: database_url });
     client.on("error", () => {}); // as above

@@ -48,8 +48,7 @@ async function watch(stack: Stack, readmission: Readmission, over: AbortSignal):
   }
 }
 
-const report = z.object({ lost: z.object({ events: z.int() }) });
-const recovery = z.union([report, z.object({ last: report }).transform(({ last }) => last)]);
+const recovery = z.object({ report: z.object({ lost: z.object({ events: z.int() }) }) });
 
 /** The events that the last recovery says are gone; null when it can't be asked, or says nothing. */
 export async function readLoss(api_url: string): Promise<number | null> {
@@ -57,7 +56,7 @@ export async function readLoss(api_url: string): Promise<number | null> {
     const response = await fetch(`${api_url}/v1/recovery`, {
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
-    return recovery.parse(await response.json()).lost.events;
+    return recovery.parse(await response.json()).report.lost.events;
   } catch {
     return null;
   }

@@ -72,8 +72,9 @@ export async function openServers({ REDIS_URL, DATABASE_URL, DEFAULT_STORE }: Se
     const clock = createClock();
     const stream = createStream(redis, keys);
     await clock.learnFrom(stream.now);
-    const scripts = createScripts(redis, log);
-    await scripts.load();
+    const scripts = createScripts(redis, keys, log);
+    closers.push(async () => scripts.stop());
+    await scripts.learn();
     const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: QUEUE_MAX });
     closers.push(async () => batcher.stop());
     const stores = createStores(redis, keys, DEFAULT_STORE);

@@ -23,6 +23,7 @@ const EVENT_VERSIONS = [1];
 const MILLIS_MAX = 8.64e15;
 const UUID_PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SEQ_PATTERN = /^[1-9][0-9]{0,14}$/;
+const GENERATION_PATTERN = /^[1-9][0-9]{0,8}$/;
 
 /** A stock as an event left it. */
 type StockState = {
@@ -38,6 +39,8 @@ type Happening = {
   occurred_at: number;
   request_id: string;
   reason?: string | undefined;
+  /** What the request's idempotency key did: its key in Redis, and the text that is kept there. */
+  record?: [key: string, text: string] | undefined;
 };
 
 /** What an event says of its hold, and of each stock as it left it. */
@@ -57,10 +60,14 @@ export type StockPayload = Happening & {
   lines: (StockState & { available_delta: number })[];
 };
 
-/** A fact that happened. `seq` counts a partition's events without gaps; `payload_json` is what was said. */
+/**
+ * A fact that happened. `seq` counts a partition's events without gaps; `generation` is the admission of Redis
+ * under which it did, 0 before the first one; `payload_json` is what was said.
+ */
 type Fact<Type extends EventType, Payload> = {
   event_id: string;
   seq: number;
+  generation: number;
   type: Type;
   payload: Payload;
   payload_json: string;
@@ -91,11 +98,15 @@ export function parseEvent(fields: Record<string, string>): InventoryEvent {
   const type = oneOf(EVENT_TYPES, fields.type, "type");
   const event_id = matching(UUID_PATTERN, fields.event_id, "event_id").toLowerCase(); // as Postgres has it
   const seq = Number(matching(SEQ_PATTERN, fields.seq, "seq"));
+  const generation =
+    fields.generation === undefined
+      ? 0
+      : Number(matching(GENERATION_PATTERN, fields.generation, "generation"));
   const payload_json = text(fields.payload, "payload");
   const payload = members(jsonOf(payload_json), "payload");
-  if (isHoldType(type))
-    return { event_id, seq, type, payload: readHoldPayload(type, payload), payload_json };
-  return { event_id, seq, type, payload: readStockPayload(type, payload), payload_json };
+  const envelope = { event_id, seq, generation, payload_json };
+  if (isHoldType(type)) return { ...envelope, type, payload: readHoldPayload(type, payload) };
+  return { ...envelope, type, payload: readStockPayload(type, payload) };
 }
 
 // Members are written out, not spread: it saves a quarter of what reading an event costs.
@@ -114,6 +125,7 @@ function readHoldPayload(type: HoldEventType, payload: Record<string, unknown>):
     order_id: optionalText(payload.order_id, "order_id"),
     payment_ref: optionalText(payload.payment_ref, "payment_ref"),
     reason: optionalText(payload.reason, "reason"),
+    record: recordIn(payload.record),
     lines: filledList(payload.lines, "lines").map(readHoldLine),
   };
   if (read.status !== HOLD_EVENTS[type]) {
@@ -140,8 +152,19 @@ function readStockPayload(type: StockEventType, payload: Record<string, unknown>
     from_store: transfers ? matching(CODE_PATTERN, from_store, "from_store") : undefined,
     to_store: transfers ? matching(CODE_PATTERN, to_store, "to_store") : undefined,
     on_hand: type === "STOCK_COUNTED" ? whole(on_hand, "on_hand", 0) : undefined,
+    record: recordIn(payload.record),
     lines: filledList(payload.lines, "lines").map(readStockLine),
   };
+}
+
+/** What a payload says of its request's idempotency key, and nothing else of it. */
+export const recordOf = (payload_json: string) =>
+  recordIn(members(jsonOf(payload_json), "payload").record);
+
+// The event itself is whole without it.
+function recordIn(json: unknown): [key: string, text: string] | undefined {
+  const [key, text]: unknown[] = Array.isArray(json) ? json : [];
+  return typeof key === "string" && typeof text === "string" ? [key, text] : undefined;
 }
 
 function readHoldLine(json: unknown, i: number) {

@@ -23,6 +23,8 @@ export type RouteDeps = {
   lastSeq: () => Promise<number>;
   /** Whether everything decided until now is recorded, within `ms`. */
   untilRecorded: (ms: number) => Promise<boolean>;
+  /** Whether Redis is open for decisions. */
+  isAdmitted: () => Promise<boolean>;
   log: Log;
   default_store: string;
   /** How long a caller waits for an answer at most. */

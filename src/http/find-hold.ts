@@ -4,7 +4,7 @@ import { Rejection } from "../domain/rejection.ts";
 import { monotonicNow } from "../now.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Inventory } from "../redis/inventory.ts";
-import { RedisFault } from "../redis/outcome.ts";
+import { Recovering, RedisFault } from "../redis/outcome.ts";
 import { within } from "../within.ts";
 import type { RequestContext } from "./answer.ts";
 import { LedgerUnavailable } from "./problem.ts";
@@ -14,6 +14,7 @@ import { LedgerUnavailable } from "./problem.ts";
  * yet. So only both together may say that there is none.
  * @throws Rejection HOLD_NOT_FOUND
  * @throws LedgerUnavailable when one side has no such hold and the other can't be asked
+ * @throws Recovering when the ledger has none, and Redis may have lost it
  */
 export async function findHold(
   { inventory, ledger }: { inventory: Inventory; ledger: Ledger },
@@ -33,6 +34,7 @@ export async function findHold(
     throw new LedgerUnavailable("Postgres could not be asked.", { cause });
   });
   if (recorded) return { hold: recorded, from: "LEDGER" };
+  if (fromRedis instanceof Recovering) throw fromRedis;
   throw fromRedis
     ? new LedgerUnavailable("Redis could not be asked.", { cause: fromRedis })
     : holdNotFound();

@@ -3,7 +3,7 @@ import { Rejection, type RejectionCode } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
 import { OutcomeUnknown } from "../postgres/transaction.ts";
-import { CorruptKey, Overloaded, RedisFault } from "../redis/outcome.ts";
+import { CorruptKey, Overloaded, Recovering, RedisFault } from "../redis/outcome.ts";
 import { answer, contextOf } from "./answer.ts";
 import { camelCasedMembers } from "./camel-case.ts";
 
@@ -13,6 +13,7 @@ export type ProblemCode =
   | "INTERNAL_ERROR"
   | "OUTCOME_UNKNOWN"
   | "OVERLOADED"
+  | "RECOVERING"
   | "STORE_UNAVAILABLE";
 
 type ProblemKind = {
@@ -118,6 +119,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     status: 404,
     title: "Product not found",
     remedy: "Check the sku. One that was only ever stocked has no product until you make it.",
+  },
+  RECOVERING: {
+    status: 503,
+    title: "Recovering",
+    remedy:
+      "Nothing was done. The store may have lost data, and sells nothing until it was compared with the ledger: seconds, unless an operator has to agree. Ask again after Retry-After seconds, with the same key.",
   },
   REQUEST_TIMEOUT: {
     status: 408,
@@ -226,6 +233,9 @@ function problemOf(error: unknown): Problem {
       "OUTCOME_UNKNOWN",
       "It is not known whether this was carried out. Ask again with the same key.",
     );
+  }
+  if (error instanceof Recovering) {
+    return unavailable("RECOVERING", "The store is being recovered. Nothing was done.");
   }
   if (error instanceof RedisFault) {
     return unavailable("STORE_UNAVAILABLE", "The store did not answer in time. Nothing was done.");

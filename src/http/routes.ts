@@ -15,6 +15,7 @@ import { createProductRoutes } from "./v1/products.ts";
 import { createProjectionRoutes } from "./v1/projections.ts";
 import { createPurchaseRoutes } from "./v1/purchase.ts";
 import { createReconciliationRoutes } from "./v1/reconciliations.ts";
+import { createRecoveryRoutes } from "./v1/recovery.ts";
 import { createReservationRoutes } from "./v1/reservations.ts";
 import { createStockRoutes } from "./v1/stock.ts";
 import { createStoreRoutes } from "./v1/stores.ts";
@@ -39,6 +40,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createIdempotencyRoutes(deps),
     ...createProjectionRoutes(deps),
     ...createDeadLetterRoutes(deps),
+    ...createRecoveryRoutes(deps),
     ...createHealthRoutes(deps.health),
     ...createProblemRoutes(),
   ];

@@ -18,6 +18,8 @@ export type DeadLetter = {
   failed_at: number;
   /** Null unless somebody has asked for it to be tried again. */
   replay_requested_at: number | null;
+  /** Redis knows nothing of it any more, so it must never be recorded. */
+  outdated: boolean;
 };
 
 type Row = Omit<DeadLetter, "failed_at" | "replay_requested_at"> & {
@@ -25,7 +27,7 @@ type Row = Omit<DeadLetter, "failed_at" | "replay_requested_at"> & {
   replay_requested_at: Date | null;
 };
 const COLUMNS =
-  "dead_id, entry_id as message_id, seq, fields, error, attempts, failed_at, replay_requested_at";
+  "dead_id, entry_id as message_id, seq, fields, error, attempts, failed_at, replay_requested_at, outdated";
 
 /** Dead letters, newest first. @param page.before only those with a lower dead_id */
 export async function listDead(
@@ -117,18 +119,20 @@ export type Burial = {
   error: string;
   attempts: number;
   seq: number | null;
+  /** Redis was admitted without it since. */
+  outdated?: boolean;
 };
 
 /** Writes an entry down as dead. One that was dead before stays one letter. */
 export function insertDead(partition: number, dead: Burial): Statement {
-  const { entry_id, seq, fields, error, attempts } = dead;
+  const { entry_id, seq, fields, error, attempts, outdated = false } = dead;
   return {
-    text: `insert into dead_events (partition, entry_id, seq, fields, error, attempts)
-           values ($1, $2, $3, $4, $5, $6)
+    text: `insert into dead_events (partition, entry_id, seq, fields, error, attempts, outdated)
+           values ($1, $2, $3, $4, $5, $6, $7)
            on conflict (partition, entry_id) do update
            set attempts = dead_events.attempts + excluded.attempts, error = excluded.error,
              failed_at = now()`,
-    values: [partition, entry_id, seq, JSON.stringify(fields), error, attempts],
+    values: [partition, entry_id, seq, JSON.stringify(fields), error, attempts, outdated],
   };
 }
 

@@ -30,6 +30,19 @@ export function createLedger(pool: Pool) {
     return rows[0] ?? { applied_seq: 0, applied_entry_id: "0-0" };
   }
 
+  /**
+   * Remembers how far Redis has counted, as long as that is more than is recorded: should Redis lose it, this
+   * tells how many events are gone. Not of a Redis that was left behind by an admission.
+   */
+  async function noteSeen(seen: { seq: number; generation: number }, partition = 0): Promise<void> {
+    await pool.query({
+      name: "note_seen",
+      text: `update recorder_progress set seen_seq = $2
+             where partition = $1 and seen_seq < $2 and applied_seq < $2 and generation <= $3`,
+      values: [partition, seen.seq, seen.generation],
+    });
+  }
+
   /** Makes the partitions of stock_movements for this month and the next ones. Returns how many. */
   async function makeMovementPartitions(months: number): Promise<number> {
     const { rows } = await pool.query<{ made: number }>(
@@ -43,5 +56,5 @@ export function createLedger(pool: Pool) {
     await pool.query("select 1");
   }
 
-  return { readHold, readProgress, makeMovementPartitions, ping };
+  return { readHold, readProgress, noteSeen, makeMovementPartitions, ping };
 }

@@ -10,6 +10,7 @@ export const RECORD_ROUTES = [
   "put_store",
   "rebuild_projections",
   "replay_dead_letters",
+  "approve_recovery",
 ] as const;
 export type RecordRoute = (typeof RECORD_ROUTES)[number];
 

@@ -15,6 +15,7 @@ import {
 } from "./dead-letters.ts";
 import { withoutForgotten } from "./forgetting.ts";
 import { insertProcessed, readLevels, statementsOf } from "./recording-rows.ts";
+import { refuseOutdated } from "./refusing.ts";
 import { closeGaps, insertGaps, missedSeqs } from "./seq-gaps.ts";
 
 /** First half of the advisory lock that one recorder holds per partition; the second is the partition. */
@@ -25,8 +26,8 @@ const CLOSE_MS_MAX = 2_000;
 
 const SETTINGS = {
   idle_session_timeout: SILENCE_MS_MAX,
-  // Each statement is planned once and not for every batch (0.15 ms of it). As the plan may be made while a
-  // table is small and used when it has grown, it has to go by the index.
+  // Each statement is planned once and not for every batch (0.15 ms of it). As the plan may be made
+  // while a table is small and used when it has grown, it has to go by the index.
   plan_cache_mode: "force_generic_plan",
   enable_seqscan: "off",
 };
@@ -38,13 +39,15 @@ export type Applied = Pick<BatchPlan, "gaps" | "applied_seq"> & {
   external: number;
   /** Seqs that were recorded before under another event: Redis has counted anew. */
   rewound_seqs: number[];
+  /** Ids of events that come too late: Redis was admitted without them. Nothing of them was applied. */
+  refused: Set<string>;
 };
 
 export type Recording = NonNullable<Awaited<ReturnType<typeof openRecording>>>;
 
 /**
- * Becomes the one that records a partition; null when another is. The lock belongs to the connection that
- * writes, so whoever has lost it can't write either.
+ * Becomes the one that records a partition; null when another is. The lock belongs to the connection
+ * that writes, so whoever has lost it can't write either.
  */
 export async function openRecording(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl, {}, SETTINGS);
@@ -65,9 +68,10 @@ export async function openRecording(databaseUrl: string, partition: number) {
    * Applies events in one transaction. Events that were applied before are left out, so it may be
    * repeated, above all when a COMMIT's answer was lost.
    * @param entry_id the id of the newest stream entry among them
-   * @param more.all_read_at when the stream was asked for them, by `monotonicNow`; null unless these, with
-   *   what was applied before, are all it had
-   * @param more.letter the dead letter that is tried again, and goes with it
+   * @param more.all_read_at when the stream was asked for them, by `monotonicNow`; null unless these,
+   *   with what was applied before, are all it had
+   * @param more.letter the dead letter that is tried again, and goes with it. It may be of an older
+   *   generation: it knows by itself whether Redis has lost it.
    */
   function apply(
     events: InventoryEvent[],
@@ -76,9 +80,15 @@ export async function openRecording(databaseUrl: string, partition: number) {
   ): Promise<Applied> {
     return inTransaction(client, partition, async (progress, commit) => {
       const remembered = await withoutForgotten(client, partition, events, progress);
+      const { generation } = progress;
+      const refused = more.letter
+        ? new Set<string>()
+        : await refuseOutdated(client, remembered, generation);
+      const current =
+        refused.size > 0 ? remembered.filter(({ event_id }) => !refused.has(event_id)) : remembered;
       const [fresh, levels] = await answers([
-        insertProcessed(client, partition, remembered),
-        readLevels(client, remembered),
+        insertProcessed(client, partition, current),
+        readLevels(client, current),
       ]);
       const plan = planBatch(fresh, levels, progress.applied_seq);
       const missed = await missedSeqs(client, partition, plan.late_seqs);
@@ -101,9 +111,10 @@ export async function openRecording(databaseUrl: string, partition: number) {
         gaps: plan.gaps,
         applied_seq: plan.applied_seq,
         applied: fresh.length,
-        duplicates: events.length - fresh.length,
+        duplicates: events.length - fresh.length - refused.size,
         external: plan.movements.filter(({ kind }) => kind === "EXTERNAL").length,
         rewound_seqs: plan.late_seqs.filter((seq) => !missed.has(seq)),
+        refused,
       };
     });
   }
@@ -111,15 +122,17 @@ export async function openRecording(databaseUrl: string, partition: number) {
   /** Writes an entry down as dead, and the recording goes on behind it. */
   function bury(dead: Burial): Promise<void> {
     return inTransaction(client, partition, async (progress, commit) => {
-      // Only the next one in order: a dead entry must not hide a gap before it.
-      const next_seq = progress.applied_seq + 1;
+      // Only the next one in order: a dead entry must not hide a gap before it. An outdated one has no
+      // place in the order any more.
+      const next_seq = dead.outdated ? null : progress.applied_seq + 1;
       await commit([
         insertDead(partition, dead),
         moveProgress(partition, {
-          applied_seq: dead.seq === next_seq ? next_seq : progress.applied_seq,
+          applied_seq: next_seq !== null && dead.seq === next_seq ? next_seq : progress.applied_seq,
           applied_entry_id: laterEntry(progress.applied_entry_id, dead.entry_id),
           behind_ms: null,
         }),
+        ...(dead.outdated ? [noteRefused(partition)] : []),
       ]);
     });
   }
@@ -166,6 +179,8 @@ type Progress = {
   applied_seq: number;
   applied_entry_id: string;
   forgotten_id: string;
+  /** Of the newest admission. */
+  generation: number;
   /** By `monotonicNow`, and a little after Postgres's now(). */
   locked_at: number;
 };
@@ -174,10 +189,10 @@ type Progress = {
 const behind = ({ locked_at }: Progress, at: number | null | undefined): number | null =>
   at == null ? null : locked_at - at;
 
-// What is sent together costs one round trip: 3 for a batch instead of 11 save 1 ms of CPU. Two things are
-// not left to luck. Writes wait for the answer to `begin`, or they might be there without the rest; a lock
-// would not. And `commit` is given whole statements, so that nothing can fail between two of them but in
-// Postgres, which then takes the commit behind them for a rollback.
+// What is sent together costs one round trip: 3 for a batch instead of 11 save 1 ms of CPU. Two things
+// are not left to luck. Writes wait for the answer to `begin`, or they might be there without the rest;
+// a lock would not. And `commit` is given whole statements, so that nothing can fail between two of them
+// but in Postgres, which then takes the commit behind them for a rollback.
 async function inTransaction<T>(
   client: Connection,
   partition: number,
@@ -204,7 +219,7 @@ async function makeProgress(client: Connection, partition: number): Promise<void
 async function lockProgress(client: Connection, partition: number): Promise<Progress> {
   const { rows } = await client.query<Omit<Progress, "locked_at">>({
     name: "lock_progress",
-    text: `select applied_seq, applied_entry_id, forgotten_id from recorder_progress
+    text: `select applied_seq, applied_entry_id, forgotten_id, generation from recorder_progress
            where partition = $1 for update`,
     values: [partition],
   });
@@ -225,6 +240,11 @@ function moveProgress(
     values: [partition, to.applied_seq, to.applied_entry_id, to.behind_ms],
   };
 }
+
+const noteRefused = (partition: number): Statement => ({
+  text: "update recorder_progress set refused = true where partition = $1",
+  values: [partition],
+});
 
 const moveCaughtUp = (partition: number, behind_ms: number | null): Statement => ({
   name: "move_caught_up",

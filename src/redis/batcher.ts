@@ -2,7 +2,7 @@ import { queueLength, redisBatchSize, redisCallSeconds, redisOutcomes } from "..
 import { monotonicNow } from "../now.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
-import { failedOutcome, Overloaded, RedisFault } from "./outcome.ts";
+import { failedOutcome, Overloaded, Recovering, RedisFault } from "./outcome.ts";
 import { READ_SCRIPTS, type ScriptName } from "./scripts.ts";
 
 /** Two: while Redis works on one batch and its fsync, the next is there already. More would be smaller. */
@@ -46,7 +46,8 @@ export function createBatcher(deps: {
   batch_max?: number;
 }) {
   const { batch_max = BATCH_MAX } = deps;
-  const shared_keys = [deps.keys.stream, deps.keys.seq, deps.keys.deadlines];
+  const { stream, seq, deadlines, generation } = deps.keys;
+  const shared_keys = [stream, seq, deadlines, generation];
   const queues = new Map<ScriptName, Waiting[]>();
   const in_flight = new Set<Waiting[]>();
   let queued = 0;
@@ -55,7 +56,7 @@ export function createBatcher(deps: {
   /**
    * Runs one request of `script` in some batch.
    * @param deadline local ms. The answer comes by then: the script refuses the request when it is later.
-   * @throws RedisFault NOT_EXECUTED when it surely did nothing, UNKNOWN when it may have
+   * @throws RedisFault NOT_EXECUTED when it surely did nothing (Recovering is one), UNKNOWN when it may have
    * @throws Overloaded when the queue is full
    */
   function submit(script: ScriptName, request: ScriptRequest, deadline: number): Promise<Tuple> {
@@ -202,6 +203,7 @@ export function createBatcher(deps: {
 }
 
 function fault(waiting: Waiting, message: string, cause?: unknown): RedisFault {
+  if (cause instanceof Recovering && !waiting.maybe_executed) return cause;
   return new RedisFault(waiting.maybe_executed ? "UNKNOWN" : "NOT_EXECUTED", message, cause);
 }
 

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { GROUP, type Keys } from "./keys.ts";
+import { isReply } from "./outcome.ts";
 
 /** An entry as it stands in the stream; `fields` is null when it was deleted while it was pending. */
 export type Entry = { id: string; fields: Record<string, string> | null };
@@ -91,9 +92,6 @@ export function createConsumer(redis: Redis, blocking: Redis, keys: Keys, name: 
 
   return { ensureGroup, readOwnPending, readNew, claim, ack, announce, bury };
 }
-
-const isReply = (error: unknown, prefix: string) =>
-  error instanceof Error && error.message.startsWith(`${prefix} `);
 
 // One stream was asked for, so one is in the reply, or none at all when the wait was in vain.
 function entriesOfRead(reply: unknown): Entry[] {

@@ -27,7 +27,9 @@ export function createSubmit(batcher: Batcher) {
 
 /** A fault of a call that only reads: whatever became of it, nothing was done. */
 export function nothingDone(error: unknown): unknown {
-  return error instanceof RedisFault ? new RedisFault("NOT_EXECUTED", error.message, error) : error;
+  return error instanceof RedisFault && error.outcome === "UNKNOWN"
+    ? new RedisFault("NOT_EXECUTED", error.message, error)
+    : error;
 }
 
 /** What every script may answer. */

@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { IDEMPOTENCY_MS } from "../domain/limits.ts";
 import { IDEM_ROUTES, type IdemRoute, type Keys } from "./keys.ts";
-import { RedisFault } from "./outcome.ts";
+import { Recovering, RedisFault } from "./outcome.ts";
 
 export type Records = ReturnType<typeof createRecords>;
 
@@ -16,25 +16,31 @@ export type IdemRecord = {
 // Requests of many lines give each line a key of its own, `<key>#<n>`: the first stands for all.
 const BY_LINE: ReadonlySet<IdemRoute> = new Set(["reconcile", "bulk", "seed"]);
 
-/** What idempotency keys did to stock within the last day. */
-export function createRecords(redis: Redis, keys: Keys) {
+/**
+ * What idempotency keys did to stock within the last day.
+ * @param generation the one that Redis is admitted with, null while it is not
+ */
+export function createRecords(redis: Redis, keys: Keys, generation: () => number | null) {
   /**
    * Everything that was done under this key, by route, in one round trip.
-   * @throws RedisFault when Redis can't be asked
+   * @throws RedisFault when Redis can't be asked; Recovering when what it does not have may be lost
    */
   async function find(key: string): Promise<IdemRecord[]> {
     const names = IDEM_ROUTES.map((route) =>
       keys.idem(route, BY_LINE.has(route) ? `${key}#1` : key),
     );
-    const asked = redis.pipeline().mget(names);
+    const asked = redis.pipeline().exists(keys.generation).mget(names);
     for (const name of names) asked.pexpiretime(name);
     const replies = await asked.exec().catch((error: unknown) => {
       throw unasked(error);
     });
-    const [texts, ...times] = (replies ?? []).map(([error, reply]) => {
+    const [is_admitted, texts, ...times] = (replies ?? []).map(([error, reply]) => {
       if (error) throw unasked(error);
       return reply;
     });
+    if (generation() === null || is_admitted !== 1) {
+      throw new Recovering("Redis is not admitted, so it can't say what a key did.");
+    }
     return IDEM_ROUTES.flatMap((route, i) => {
       const text: unknown = Array.isArray(texts) ? texts[i] : null;
       const expires_at = Number(times[i]);

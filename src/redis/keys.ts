@@ -39,12 +39,17 @@ export function createKeys(defaultStore: string) {
     ],
     hold: (hold_id: string) => `hold:${hold_id}`,
     idem: (route: IdemRoute, key: string) => `idem:${route}:${key}`,
+    isIdem: (name: string) => name.startsWith("idem:"),
     /** Every store but the default one, which may be here too: store_id -> latency_rank. Never shrinks. */
     stores: "inventory.stores",
     /** sku -> how many purchases were dealt out in turn. */
     turns: "inventory.turns",
     deadlines: "holds:deadlines",
     seq: "inventory.seq",
+    /** The generation that Redis was admitted with; no such key while it is not. */
+    generation: "inventory.generation",
+    /** Who admits Redis at the moment, and the generation that it had. */
+    admission: "inventory.admission",
     stream: "inventory.events",
     dead: "inventory.dead",
     /** A channel: after each batch the recorder tells there how far it has come. */

@@ -15,6 +15,18 @@ export class RedisFault extends Error {
   }
 }
 
+/**
+ * Redis may have lost data and was not admitted since, so its scripts refuse. Nothing was done, and nothing
+ * is decided until a worker has compared Redis with Postgres.
+ */
+export class Recovering extends RedisFault {
+  override name = "Recovering";
+
+  constructor(message: string) {
+    super("NOT_EXECUTED", message);
+  }
+}
+
 /** Too much is waiting already; this request was never sent. */
 export class Overloaded extends Error {
   override name = "Overloaded";
@@ -56,5 +68,8 @@ export function failedOutcome(error: unknown): FailedOutcome {
     : "UNKNOWN";
 }
 
-export const isNoScript = (error: unknown) =>
-  error instanceof Error && error.message.startsWith("NOSCRIPT ");
+/** Whether Redis replied this error, by the word it begins with. */
+export const isReply = (error: unknown, word: string) =>
+  error instanceof Error && error.message.startsWith(`${word} `);
+
+export const isNoScript = (error: unknown) => isReply(error, "NOSCRIPT");

@@ -2,9 +2,13 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { Redis } from "ioredis";
 import type { Log } from "../log.ts";
-import { isNoScript, RedisFault } from "./outcome.ts";
+import { refusing } from "../metrics.ts";
+import type { Keys } from "./keys.ts";
+import { isNoScript, isReply, Recovering, RedisFault } from "./outcome.ts";
 
 const LUA_DIR = new URL("../../lua/", import.meta.url);
+/** How often the generation is looked for while it is not known. */
+const LOOK_MS = 100;
 
 export type ScriptName =
   | "create_holds"
@@ -20,73 +24,186 @@ export type ScriptName =
 /** These write nothing, so they make no events either. */
 export const READ_SCRIPTS: ReadonlySet<ScriptName> = new Set(["read_holds", "read_stocks"]);
 
-/** The scripts of `lua/`, called by their SHA. `load` must have run once on this Redis. */
-export function createScripts(redis: Redis, log: Log) {
-  const scripts = readScripts();
+export type Scripts = ReturnType<typeof createScripts>;
 
-  async function load(): Promise<void> {
-    await Promise.all([...scripts.values()].map(({ source }) => redis.script("LOAD", source)));
-  }
+type Generation = { number: number; scripts: ReturnType<typeof readScripts> };
+
+/**
+ * The scripts of `lua/`, called by their SHA, and the fence before them. Redis's cache of scripts is empty
+ * after a restart and on a promoted replica, and each admission gives them another SHA: so whoever only calls
+ * them, and never loads them, is refused by every Redis that may have lost data since the last admission.
+ */
+export function createScripts(redis: Redis, keys: Keys, log: Log) {
+  /** The generation that Redis was admitted with, as this process knows it. */
+  let admitted: Generation | null = null;
+  /** The one that was looked at last: its texts need not be made again. */
+  let latest: Generation = { number: 0, scripts: new Map() };
+  /** Why Redis could not be asked for it, the last time it was. */
+  let unasked: unknown;
+  let looking: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let told = false;
+  let stopped = false;
 
   /**
-   * Runs a script at most once. EVALSHA itself and not ioredis's defineCommand, which would send EVAL
-   * behind our back. A script Redis has lost surely did not run, so it is loaded and called again.
+   * Runs a script at most once. EVALSHA itself and not ioredis's defineCommand, which would send EVAL behind
+   * our back and so open the fence.
+   * @throws Recovering when Redis is not admitted: the script did nothing
    */
-  async function call(name: ScriptName, keys: string[], args: string[]): Promise<unknown> {
-    const { sha } = scriptOf(name);
-    const command = [sha, keys.length, ...keys, ...args];
+  async function call(name: ScriptName, names: string[], args: string[]): Promise<unknown> {
+    const generation = admitted;
+    if (!generation) throw whyClosed();
+    const { sha } = scriptOf(generation, name);
     try {
-      return await redis.call("EVALSHA", command);
+      const reply = await redis.call("EVALSHA", [sha, names.length, ...names, ...args]);
+      if (!isRecovering(reply)) return reply;
     } catch (error) {
       if (!isNoScript(error)) throw error;
-      log.warn({ script: name }, "redis had lost its scripts, loading them again");
-      await load().catch((cause: unknown) => {
-        throw new RedisFault("NOT_EXECUTED", "The scripts could not be loaded.", cause);
-      });
-      return await redis.call("EVALSHA", command);
     }
+    close(generation);
+    throw new Recovering(`Redis refuses the scripts of generation ${generation.number}.`);
+  }
+
+  const whyClosed = () =>
+    unasked
+      ? new RedisFault("NOT_EXECUTED", "Redis could not be asked for its generation.", unasked)
+      : new Recovering("Redis has not been admitted.");
+
+  /** Finds out which generation Redis is admitted with, and goes on looking while there is none. */
+  async function learn(): Promise<void> {
+    await look().catch(() => {}); // whyClosed has it
+  }
+
+  /** Whether Redis has a generation, and knows all scripts of it. Rejects when it can't be asked. */
+  async function isAdmitted(): Promise<boolean> {
+    await look();
+    return admitted !== null;
+  }
+
+  /** For /ready: rejects with words. */
+  async function checkAdmitted(): Promise<void> {
+    if (await isAdmitted()) return;
+    throw new Error(
+      "recovering: Redis waits to be admitted by a worker, since it may have lost data",
+    );
   }
 
   /**
-   * Loads what this Redis has lost, and rejects with the names of scripts it still does not have. A process
-   * that is not ready gets no requests, so it can't leave the loading to the next call.
+   * Gives Redis the scripts of a generation. Only an admission may do so: it opens the fence, once the key
+   * has the same generation.
    */
-  async function checkLoaded(): Promise<void> {
-    if ((await findMissing()).length > 0) await load();
-    const missing = await findMissing();
-    if (missing.length > 0) throw new Error(`not loaded: ${missing.join(", ")}`);
+  async function load(generation: number): Promise<void> {
+    const texts = [...readScripts(generation).values()].map(({ source }) => source);
+    await Promise.all(texts.map((source) => redis.script("LOAD", source)));
   }
 
-  async function findMissing(): Promise<ScriptName[]> {
-    const all = [...scripts.entries()];
-    const shas = all.map(([, { sha }]) => sha);
-    const found = (await redis.script("EXISTS", ...shas)) as number[]; // a 0 or 1 for each
-    return all.filter((_, i) => found[i] !== 1).map(([name]) => name);
+  function look(): Promise<void> {
+    looking ??= findGeneration()
+      .then(
+        (found) => {
+          unasked = undefined;
+          if (found) open(found);
+          else close(admitted);
+        },
+        (error: unknown) => {
+          unasked = error;
+          if (!admitted) lookLater();
+          throw error;
+        },
+      )
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
   }
 
-  function scriptOf(name: ScriptName) {
-    const script = scripts.get(name);
-    if (!script) throw new Error(`There is no lua/${name}.lua.`);
-    return script;
+  async function findGeneration(): Promise<Generation | null> {
+    const text = await redis.get(keys.generation).catch((error: unknown) => {
+      if (isReply(error, "WRONGTYPE")) return null;
+      throw error;
+    });
+    if (!text || !/^[1-9]\d{0,14}$/.test(text)) return null;
+    const number = Number(text);
+    const found = latest.number === number ? latest : { number, scripts: readScripts(number) };
+    latest = found;
+    const shas = [...found.scripts.values()].map(({ sha }) => sha);
+    const known = (await redis.script("EXISTS", ...shas)) as number[]; // a 0 or 1 for each
+    return known.every((one) => one === 1) ? found : null;
   }
 
-  return { load, call, checkLoaded };
+  function open(generation: Generation) {
+    if (admitted?.number !== generation.number) {
+      log.info({ generation: generation.number }, "redis is admitted");
+    }
+    admitted = generation;
+    told = false;
+    refusing.set(0);
+  }
+
+  // A refusal that comes late, when a newer generation is known already, closes nothing.
+  function close(generation: Generation | null) {
+    if (admitted?.number !== generation?.number) return;
+    if (!told) log.warn("redis is not admitted, so nothing is decided");
+    told = true;
+    admitted = null;
+    refusing.set(1);
+    lookLater();
+  }
+
+  function lookLater() {
+    if (timer || stopped) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      void learn();
+    }, LOOK_MS);
+    timer.unref();
+  }
+
+  // After a restart, or on a replica, it must not take a refusal to notice that this is another Redis.
+  const onConnected = () => void learn();
+  redis.on("ready", onConnected);
+
+  function stop() {
+    stopped = true;
+    clearTimeout(timer);
+    redis.off("ready", onConnected);
+  }
+
+  const generation = () => admitted?.number ?? null;
+
+  return { call, generation, learn, isAdmitted, checkAdmitted, load, stop };
 }
 
-/** Every script of `lua/` with its includes put in, and its SHA-1 as Redis computes it. */
-export function readScripts(): Map<ScriptName, { source: string; sha: string }> {
+function scriptOf({ scripts }: Generation, name: ScriptName) {
+  const script = scripts.get(name);
+  if (!script) throw new Error(`There is no lua/${name}.lua.`);
+  return script;
+}
+
+/** Whether a reply is the fence's: it refuses a batch as a whole, so the first tuple tells. */
+function isRecovering(reply: unknown): boolean {
+  const [, tuples] = Array.isArray(reply) ? reply : [];
+  const [first] = Array.isArray(tuples) ? tuples : [];
+  return Array.isArray(first) && first[0] === "RECOVERING";
+}
+
+/** Every script of `lua/` with its includes and the generation put in, and its SHA-1 as Redis computes it. */
+export function readScripts(generation = 0): Map<ScriptName, { source: string; sha: string }> {
   const scripts = new Map<ScriptName, { source: string; sha: string }>();
   for (const file of readdirSync(LUA_DIR)) {
     if (!file.endsWith(".lua")) continue;
-    const source = withIncludes(readFileSync(new URL(file, LUA_DIR), "utf8"));
+    const text = readLua(file);
+    const source = text.replace(/^local GENERATION = "0"$/m, `local GENERATION = "${generation}"`);
     const sha = createHash("sha1").update(source).digest("hex");
     scripts.set(file.slice(0, -".lua".length) as ScriptName, { source, sha }); // test/lua/ compares the names
   }
   return scripts;
 }
 
-function withIncludes(source: string): string {
-  return source.replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) =>
-    readFileSync(new URL(path, LUA_DIR), "utf8"),
+/** A file of `lua/` with its includes put in. */
+export function readLua(file: string): string {
+  const read = (path: string) => readFileSync(new URL(path, LUA_DIR), "utf8");
+  return read(file).replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) =>
+    read(path),
   );
 }

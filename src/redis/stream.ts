@@ -8,6 +8,12 @@ export function createStream(redis: Redis, keys: Keys) {
   /** The seq of the newest event; 0 when there is none. */
   const lastSeq = async () => Number((await redis.get(keys.seq)) ?? 0);
 
+  /** The same, and the generation that Redis is admitted with at this moment; null when it is not. */
+  async function lastSeqAdmitted(): Promise<{ seq: number; generation: number } | null> {
+    const [seq, generation] = await redis.mget(keys.seq, keys.generation);
+    return generation == null ? null : { seq: Number(seq ?? 0), generation: Number(generation) };
+  }
+
   /** When the oldest entry behind `entry_id` was made, in ms; null when there is none. */
   async function oldestAfter(entry_id: string): Promise<number | null> {
     const [next] = await redis.xrange(keys.stream, `(${entry_id}`, "+", "COUNT", 1);
@@ -42,5 +48,5 @@ export function createStream(redis: Redis, keys: Keys) {
     await redis.ping();
   }
 
-  return { ping, lastSeq, oldestAfter, oldestPending, trim, now };
+  return { ping, lastSeq, lastSeqAdmitted, oldestAfter, oldestPending, trim, now };
 }

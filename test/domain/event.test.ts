@@ -34,10 +34,19 @@ describe("an event is read", () => {
       event_id: "0192b3a4-0000-7000-8000-000000000001",
       type,
       seq: 7,
+      generation: 0,
       payload,
       payload_json: JSON.stringify(payload),
     });
     expect(isHoldEvent(event)).toBe(true);
+  });
+
+  test("with the generation of its Redis, 0 when it names none", () => {
+    expect(parse(eventFields({})).generation).toBe(0);
+    expect(parse(eventFields({ generation: "12" })).generation).toBe(12);
+    for (const generation of ["", "-1", "1.5", "x"]) {
+      expect(() => parse(eventFields({ generation }))).toThrow("generation");
+    }
   });
 
   test.each(STOCK_EVENTS)("as %s, which has no hold", (type) => {
@@ -47,6 +56,7 @@ describe("an event is read", () => {
       event_id: "0192b3a4-0000-7000-8000-000000000001",
       type,
       seq: 7,
+      generation: 0,
       payload,
       payload_json: JSON.stringify(payload),
     });

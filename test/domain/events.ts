@@ -107,6 +107,7 @@ export function stockEventOf(
 const fact = <Type, Payload>(seq: number, type: Type, payload: Payload) => ({
   event_id: `0192b3a4-0000-7000-8000-${String(seq).padStart(12, "0")}`,
   recorded_id: 2 * seq,
+  generation: 0,
   seq,
   type,
   payload,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
+import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import { spawnApi, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
@@ -14,6 +15,7 @@ let api: TestProcess;
 beforeAll(async () => {
   [server, database] = await Promise.all([freshRedis(), freshDatabase()]);
   redis = new Redis(server.url);
+  await admit(redis);
   api = await spawnApi({ REDIS_URL: server.url, DATABASE_URL: database.url });
 });
 afterAll(async () => {

@@ -170,7 +170,7 @@ describe.each(named)("%s", (_, operation) => {
 describe("the problems a route has by what it is", () => {
   const WRITE = ["OUTCOME_UNKNOWN", "IDEMPOTENCY_KEY_REUSED"];
   const BODY = ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"];
-  const STORE = ["CORRUPT_STOCK", "OVERLOADED", "STORE_UNAVAILABLE"];
+  const STORE = ["CORRUPT_STOCK", "OVERLOADED", "RECOVERING", "STORE_UNAVAILABLE"];
   const ALL = [
     ...EVERYWHERE,
     ...STORE,

@@ -1,3 +1,4 @@
+import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
@@ -76,6 +77,14 @@ export async function openShop(
       () => (api.redis.status === "ready") === (state === "there") || undefined,
     );
 
+  /** Starts Redis, and admits it as the worker does. */
+  async function startRedis(): Promise<void> {
+    await redis.start();
+    await untilRedis("there");
+    await admit(api.redis);
+    await api.scripts.learn();
+  }
+
   async function close() {
     await api.close();
     await Promise.all([redis.close(), database.close()]);
@@ -98,6 +107,7 @@ export async function openShop(
     sweep: (hold_id: string) =>
       api.inventory.expireHold(hold_id, { request_id: "sweep", deadline: Date.now() + 5_000 }),
     untilRedis,
+    startRedis,
     close,
   };
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { endAroundDeadline } from "./deadline-edge.ts";
 import {
   cancelRequest,
@@ -20,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -97,6 +98,7 @@ describe("a cancel", () => {
     expect(await side.redis.pexpiretime(record)).toBeLessThan(now + DAY_MS + 60_000);
     await cancel(two);
     expect(await side.redis.keys("idem:cancel:*")).toEqual([record]);
+    expect((await side.records()).slice(2)).toEqual([[record, "f CANCELLED"], undefined]);
   });
 
   test("again is answered the same, with its key, with another and without", async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   CORRUPT_STOCKS,
   dumpAll,
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -60,7 +61,7 @@ describe("an adjustment", () => {
         { sku: "phone", store_id: "main", available_delta: -2, available: 3, held: 0, version: 1 },
       ],
     };
-    expect(JSON.parse(entry.payload ?? "")).toEqual(payload);
+    expect(JSON.parse(entry.payload ?? "")).toEqual({ ...payload, record: expect.any(Array) });
     expect(parseEvent(entry)).toMatchObject({ event_id, type: "STOCK_ADJUSTED", seq: 1, payload });
     expect(await side.redis.get(keys.seq)).toBe("1");
   });
@@ -73,6 +74,7 @@ describe("an adjustment", () => {
       "occurred_at",
       "request_id",
       "actor",
+      "record",
       "lines",
     ]);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { endAroundDeadline } from "./deadline-edge.ts";
 import {
   cancelRequest,
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -113,6 +114,7 @@ describe("a confirm", () => {
     expect(await side.redis.pexpiretime(record)).toBeLessThan(now + DAY_MS + 60_000);
     await confirm(two);
     expect(await side.redis.keys("idem:confirm:*")).toEqual([record]);
+    expect((await side.records()).slice(2)).toEqual([[record, `f O-1 ${now}`], undefined]);
   });
 
   test("again gives the same order for the same payment_ref, with a key and without", async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   CORRUPT_STOCKS,
   createRequest,
@@ -15,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -164,7 +165,7 @@ describe("a batch", () => {
         keys: names,
         args: i === 1 ? args.with(7, count) : args,
       }));
-      await side.redis.flushall();
+      await emptyRedis(side.redis);
       await side.redis.set("stock:phone", "5");
       const { tuples } = await side.call("create_holds", ...broken);
       expect([count, wordsOf(tuples)]).toEqual([

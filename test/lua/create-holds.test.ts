@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   createRequest,
   DAY_MS,
   dumpAll,
+  GENERATION,
   keys,
   type LineSpec,
   newHold,
@@ -17,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -68,7 +70,8 @@ describe("a hold that is granted", () => {
     const odd = 'Zoë "\\/\u2028';
     const { now } = await create({ hold_id, event_id, request_id: odd, user_id: odd });
     const [entry = {}] = await side.entries();
-    expect(Object.keys(entry)).toEqual(["event_id", "type", "payload", "seq"]);
+    expect(Object.keys(entry)).toEqual(["event_id", "type", "payload", "seq", "generation"]);
+    expect(entry.generation).toBe(String(GENERATION));
     const payload = {
       event_version: 1,
       occurred_at: now,
@@ -81,7 +84,7 @@ describe("a hold that is granted", () => {
       version: 1,
       lines: [{ sku: "phone", store_id: "main", quantity: 1, available: 4, held: 5, version: 9 }],
     };
-    expect(JSON.parse(entry.payload ?? "")).toEqual(payload);
+    expect(JSON.parse(entry.payload ?? "")).toEqual({ ...payload, record: expect.any(Array) });
     const read = { event_id, type: "HOLD_CREATED", seq: 1, payload };
     expect(parseEvent(entry)).toMatchObject({ ...read, payload_json: entry.payload });
     expect(await side.redis.get(keys.seq)).toBe("1");
@@ -93,6 +96,7 @@ describe("a hold that is granted", () => {
     const { now } = await create({ hold_id, idem: "k", fingerprint: "f" });
     const record = keys.idem("reserve", "k");
     expect(await side.redis.get(record)).toBe(`f ${hold_id} ${now + 60_000}`);
+    expect(await side.records()).toEqual([[record, `f ${hold_id} ${now + 60_000}`]]);
     const ends_at = await side.redis.pexpiretime(record);
     expect(ends_at).toBeGreaterThanOrEqual(now + DAY_MS);
     expect(ends_at).toBeLessThan(now + DAY_MS + 60_000);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   CORRUPT_STOCKS,
   cancelRequest,
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.mset("stock:phone", "5", "stock:phone@north", "5");
   await side.redis.hset(keys.stores, "north", "0");
 });
@@ -85,7 +86,7 @@ describe("a purchase", () => {
       ended_at: now,
       order_id: "O-1",
     };
-    expect(JSON.parse(entry.payload ?? "")).toEqual(payload);
+    expect(JSON.parse(entry.payload ?? "")).toEqual({ ...payload, record: expect.any(Array) });
     expect(parseEvent(entry)).toMatchObject({ event_id, type: "HOLD_PURCHASED", seq: 1, payload });
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   CORRUPT_STOCKS,
   cancelRequest,
@@ -20,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.mset("stock:phone", "5", "stock:case@north", "5");
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { endAroundDeadline } from "./deadline-edge.ts";
 import {
   cancelRequest,
@@ -21,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 

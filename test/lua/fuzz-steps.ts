@@ -137,5 +137,7 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
   ["text as stream", (redis) => redis.set(keys.stream, "text")],
   ["text as deadlines", (redis) => redis.set(keys.deadlines, "text")],
   ["letters in seq", (redis) => redis.set(keys.seq, "abc")],
+  ["no generation", (redis) => redis.del(keys.generation)],
+  ["another generation", (redis) => redis.set(keys.generation, "2")],
   ["a list as seq", (redis) => redis.multi().del(keys.seq).rpush(keys.seq, "1").exec()],
 ]);

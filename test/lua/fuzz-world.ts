@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { ScriptName } from "../../src/redis/scripts.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { FOREVER, keys, type Request, registerStores, type ScriptSide } from "./script-side.ts";
 
 // A small world, so that requests meet: few stocks, few holds, few keys.
@@ -28,7 +29,7 @@ export const STOCKED = new Map([
 export type Step = { script: ScriptName; requests: Request[] };
 
 export async function startAnew({ redis }: ScriptSide) {
-  await redis.flushall();
+  await emptyRedis(redis);
   const stocks = [...STOCKED].flatMap(([stock, units]) => {
     const [sku = "", store_id = ""] = stock.split("@");
     return [keys.stock(sku, store_id), String(units)];

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   cancelRequest,
   confirmRequest,
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => side.close());
 beforeEach(async () => {
   await side.redis.config("SET", "maxmemory", "0");
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { keys, openScripts, type ScriptSide } from "./script-side.ts";
 import { type PurchaseSpec, purchaseRequest } from "./stock-requests.ts";
 
@@ -9,7 +10,7 @@ beforeAll(async () => {
   side = await openScripts();
 });
 afterAll(() => side.close());
-beforeEach(() => side.redis.flushall());
+beforeEach(() => emptyRedis(side.redis));
 
 /** Each store's units and rank, in the order of STORES; null: not stocked there, or not ranked. */
 async function open(units: (number | null)[], ranks: (number | null)[] = []) {

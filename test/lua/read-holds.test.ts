@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { dumpAll, keys, newHold, openScripts, type ScriptSide } from "./script-side.ts";
 
 let side: ScriptSide;
@@ -7,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { CORRUPT_STOCKS, dumpAll, keys, openScripts, type ScriptSide } from "./script-side.ts";
 import { changeRequest, readStocksRequest } from "./stock-requests.ts";
 
@@ -8,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
   await side.redis.hset(keys.stores, "north", "0");
 });

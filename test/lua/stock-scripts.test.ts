@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { DAY_MS, dumpAll, keys, openScripts, type ScriptSide } from "./script-side.ts";
 import { changeRequest, purchaseRequest, transferRequest } from "./stock-requests.ts";
 
@@ -10,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => side.close());
 beforeEach(async () => {
   await side.redis.config("SET", "maxmemory", "0");
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.set("stock:phone", "5");
 });
 
@@ -67,6 +68,7 @@ describe.each([
     expect(done).toBe(word);
     const record = keys.idem(route, "k");
     expect(await side.redis.get(record)).toBe(["f", ...result].join(" "));
+    expect(await side.records()).toEqual([[record, ["f", ...result].join(" ")]]);
     const ends_at = await side.redis.pexpiretime(record);
     expect(ends_at).toBeGreaterThanOrEqual(now + DAY_MS);
     expect(ends_at).toBeLessThan(now + DAY_MS + 60_000);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseEvent } from "../../src/domain/event.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   CORRUPT_STOCKS,
   dumpAll,
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => side.close());
 beforeEach(async () => {
-  await side.redis.flushall();
+  await emptyRedis(side.redis);
   await side.redis.mset("stock:phone", "5", "stock:case", "5", "stock:phone@north", "1");
 });
 
@@ -70,7 +71,7 @@ describe("a transfer", () => {
         { sku: "case", ...north, available_delta: 5, available: 5, held: 0, version: 1 },
       ],
     };
-    expect(JSON.parse(entry.payload ?? "")).toEqual(payload);
+    expect(JSON.parse(entry.payload ?? "")).toEqual({ ...payload, record: expect.any(Array) });
     expect(parseEvent(entry)).toMatchObject({ event_id, type: "STOCK_TRANSFERRED", payload });
   });
 
@@ -84,6 +85,7 @@ describe("a transfer", () => {
       "actor",
       "from_store",
       "to_store",
+      "record",
       "lines",
     ]);
   });

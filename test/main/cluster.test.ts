@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
+import { admit } from "../../scripts/admit.ts";
 import { freePort } from "../../scripts/free-port.ts";
 import { until } from "../../scripts/until.ts";
 import { registry } from "../../src/metrics.ts";
@@ -19,6 +20,7 @@ beforeAll(async () => {
   [server, database] = await Promise.all([freshRedis(), freshDatabase()]);
   const redis = new Redis(server.url);
   await redis.set("stock:a", 1_000_000);
+  await admit(redis);
   redis.disconnect();
 });
 afterAll(() => Promise.all([server.close(), database.close()]));

@@ -5,6 +5,7 @@ import pg from "pg";
 import { until } from "../../scripts/until.ts";
 import { jsonRequest, openSocket } from "../http/raw.ts";
 import { askAny, fresh, postJson } from "../http/shop.ts";
+import { admitAt } from "../setup/admit-at.ts";
 import { spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshPostgres, freshRedis } from "../setup/stack.ts";
 
@@ -13,6 +14,7 @@ let database: Awaited<ReturnType<typeof freshDatabase>>;
 let redis: Redis;
 beforeAll(async () => {
   [server, database] = await Promise.all([freshRedis(), freshDatabase()]);
+  await admitAt(server.url);
   redis = new Redis(server.url);
   await redis.set("stock:a", 1_000);
 });
@@ -214,7 +216,7 @@ describe("the addresses both processes have", () => {
     for (const process of both()) {
       const { status, missing } = await missingAt(process);
       expect(status).toBe(503);
-      expect(missing).toEqual(expect.arrayContaining(["postgres", "redis", "scripts"]));
+      expect(missing).toEqual(expect.arrayContaining(["postgres", "redis", "admission"]));
       expect((await askAny(`${process.url}/health`)).body).toEqual({ status: "up" });
       expect(await metricsOf(process)).toContain("holdfast_redis_outcomes_total");
     }

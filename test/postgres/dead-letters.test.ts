@@ -52,7 +52,7 @@ describe("listDead", () => {
     const [letter] = await listDead(pool, { limit: 10 });
     expect(letter).toEqual({
       ...{ dead_id: 1, message_id: "1-0", seq: null, fields, error: "why", attempts: 3 },
-      ...{ failed_at: expect.any(Number), replay_requested_at: null },
+      ...{ failed_at: expect.any(Number), replay_requested_at: null, outdated: false },
     });
     expect(letter?.failed_at).toBeGreaterThan(before);
     expect(letter?.failed_at).toBeLessThan(Date.now() + 1);

@@ -52,7 +52,10 @@ export function holdEvent(
     ],
     ...more,
   };
-  return { event_id: newEventId(), type, seq, payload, payload_json: JSON.stringify(payload) };
+  return {
+    ...{ event_id: newEventId(), type, seq, generation: 0, payload },
+    payload_json: JSON.stringify(payload),
+  };
 }
 
 /** A change of one stock, whose version is the event's seq. */
@@ -71,5 +74,8 @@ export function stockEvent(
     ],
     ...more,
   };
-  return { event_id: newEventId(), type, seq, payload, payload_json: JSON.stringify(payload) };
+  return {
+    ...{ event_id: newEventId(), type, seq, generation: 0, payload },
+    payload_json: JSON.stringify(payload),
+  };
 }

@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
+import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
 import { createClock } from "../../src/redis/clock.ts";
-import { Overloaded, RedisFault } from "../../src/redis/outcome.ts";
+import { Overloaded, Recovering, RedisFault } from "../../src/redis/outcome.ts";
 import type { ScriptName } from "../../src/redis/scripts.ts";
 import { parseInfo } from "../../src/redis/server-check.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
@@ -21,7 +23,7 @@ beforeAll(async () => {
   proxy = await startProxy(server.port);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.set("stock:phone", "1000000");
   side = await openDecidingSide(proxy.url);
 });
@@ -145,7 +147,7 @@ describe("group commit", () => {
     await counted.submit("read_stocks", { keys: ["s"], args: ["0", "0"] }, Date.now() + LONG_MS);
     await counted.submit("expire_holds", { keys: ["h"], args: event }, Date.now() + LONG_MS);
     counted.stop();
-    expect(counted.calls.map(({ keys }) => keys)).toEqual([1, 1, 4]);
+    expect(counted.calls.map(({ keys }) => keys)).toEqual([1, 1, 5]);
   });
 
   test("refuses what its queue has no place for, and answers the rest", async () => {
@@ -202,11 +204,23 @@ describe("group commit", () => {
     expect(counted.calls.findIndex(({ script }) => script === "expire_holds")).toBe(1);
   });
 
-  test("goes on as if nothing were when Redis loses its scripts", async () => {
+  test("does each request once, however often Redis loses its scripts meanwhile", async () => {
+    let refused = 0;
+    const createAdmitted = async (key: string): ReturnType<typeof create> => {
+      try {
+        return await create(key);
+      } catch (error) {
+        if (!(error instanceof Recovering)) throw error;
+        refused += 1;
+        await admit(admin);
+        await side.scripts.learn();
+        return createAdmitted(key);
+      }
+    };
     const holds = [];
     for (let round = 0; round < 10; round += 1) {
       const flushed = admin.script("FLUSH");
-      for (let i = 0; i < 20; i += 1) holds.push(create(`${round}-${i}`));
+      for (let i = 0; i < 20; i += 1) holds.push(createAdmitted(`${round}-${i}`));
       await flushed;
       await Promise.all(holds);
     }
@@ -214,6 +228,7 @@ describe("group commit", () => {
     expect(new Set(answers.map(({ hold_id }) => hold_id)).size).toBe(200);
     expect(answers.some(({ replayed }) => replayed)).toBe(false);
     expect(await sold()).toBe(200);
+    expect(refused).toBeGreaterThan(10);
   });
 });
 

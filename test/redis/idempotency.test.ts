@@ -5,6 +5,7 @@ import { IDEMPOTENCY_MS } from "../../src/domain/limits.ts";
 import { IDEM_ROUTES } from "../../src/redis/keys.ts";
 import { RedisFault } from "../../src/redis/outcome.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 let server: Awaited<ReturnType<typeof freshRedis>>;
@@ -16,7 +17,7 @@ beforeAll(async () => {
   side = await openDecidingSide(server.url);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.set("stock:phone", "50");
 });
 afterAll(async () => {

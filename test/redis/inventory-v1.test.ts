@@ -3,6 +3,7 @@ import { Redis } from "ioredis";
 import type { Line } from "../../src/domain/hold.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 // What /v1 asks of holds beyond the checkout's calls: lines, routes of its own, and members left out.
@@ -16,7 +17,7 @@ beforeAll(async () => {
   side = await openDecidingSide(server.url);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.mset("stock:phone", "5", "stock:case", "1", "stock:cable", "0");
 });
 afterAll(async () => {

@@ -4,6 +4,7 @@ import { until } from "../../scripts/until.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
 import { CorruptKey } from "../../src/redis/outcome.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 const LONG_MS = 20_000;
@@ -16,7 +17,7 @@ beforeAll(async () => {
   side = await openDecidingSide(server.url);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.set("stock:phone", "5");
 });
 afterAll(async () => {

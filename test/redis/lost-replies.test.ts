@@ -5,6 +5,7 @@ import type { Policy } from "../../src/domain/stock.ts";
 import { RedisFault } from "../../src/redis/outcome.ts";
 import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
   proxy = await startProxy(server.port);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.set("stock:phone", "1000000");
   side = await openDecidingSide(proxy.url);
 });
@@ -50,7 +51,8 @@ const failure = (promise: Promise<unknown>) =>
     () => "no failure",
     (error: unknown) => (error instanceof RedisFault ? error.outcome : error),
   );
-const shaOf = (script: ScriptName) => readScripts().get(script)?.sha ?? "";
+const shaOf = (script: ScriptName) =>
+  readScripts(side.scripts.generation() ?? 0).get(script)?.sha ?? "";
 
 /** Loses the reply to the first call of `script`, after it took effect. */
 async function losingReply<T>(script: ScriptName, ask: () => Promise<T>): Promise<T> {

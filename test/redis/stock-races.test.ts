@@ -4,6 +4,7 @@ import { Rejection } from "../../src/domain/rejection.ts";
 import { POLICIES } from "../../src/domain/stock.ts";
 import { explainStocks } from "../lua/explain-stocks.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 const LONG_MS = 25_000;
@@ -19,7 +20,7 @@ beforeAll(async () => {
   // Each as a process of its own would have it.
   sides = await Promise.all([openDecidingSide(server.url), openDecidingSide(server.url)]);
 });
-beforeEach(() => admin.flushall());
+beforeEach(() => emptyRedis(admin));
 afterAll(async () => {
   await Promise.all(sides.map((side) => side.close()));
   admin.disconnect();

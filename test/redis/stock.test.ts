@@ -4,6 +4,7 @@ import { Rejection } from "../../src/domain/rejection.ts";
 import { CorruptKey } from "../../src/redis/outcome.ts";
 import type { Purchase, StockChange, Transfer } from "../../src/redis/stock.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 
 const UNITS_MAX = 1_000_000_000;
@@ -18,7 +19,7 @@ beforeAll(async () => {
   side = await openDecidingSide(server.url);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   await admin.set("stock:phone", "5");
 });
 afterAll(async () => {

@@ -5,6 +5,7 @@ import { CorruptKey, RedisFault } from "../../src/redis/outcome.ts";
 import { parseInfo } from "../../src/redis/server-check.ts";
 import { createStock } from "../../src/redis/stock.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
   proxy = await startProxy(server.port);
 });
 beforeEach(async () => {
-  await admin.flushall();
+  await emptyRedis(admin);
   side = await openDecidingSide(proxy.url);
 });
 afterEach(async () => {

@@ -4,7 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 type Pair = { client: Socket; server: Socket; dead: boolean };
 
 /** A TCP proxy before a server, to do to its connections what networks do. */
-export async function startProxy(target_port: number) {
+export async function startProxy(port_behind: number) {
+  let target_port = port_behind;
   const pairs = new Set<Pair>();
   let drop_replies = false;
   let dropReplyTo: string | undefined;
@@ -61,6 +62,11 @@ export async function startProxy(target_port: number) {
     /** Nobody is connected and nobody gets a connection. */
     refuse() {
       refusing = true;
+      cut();
+    },
+    /** Ends all connections; the next ones go to another server. */
+    aim(at_port: number) {
+      target_port = at_port;
       cut();
     },
     rewriteReplies(rewrite: (text: string) => string) {

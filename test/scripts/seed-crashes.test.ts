@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
 import { spawnWorker } from "../setup/processes.ts";
@@ -173,9 +174,17 @@ test("a second one on the same file is refused, and the first is not disturbed",
   await expectSetOnce(new Set());
 }, 60_000);
 
-test("while Redis is away it waits, and goes on", async () => {
+test("while Redis is away, or not admitted, it waits, and goes on", async () => {
   const seed = await seedSome(SOME);
   await server.restart();
+  await until(
+    "it meets the closed fence",
+    () => deciding.scripts.generation() === null || undefined,
+  );
+  const before = await deciding.stream.lastSeq();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await deciding.stream.lastSeq()).toBe(before);
+  await admit(deciding.redis);
   expect((await seed.ended).code).toBe(0);
   await expectSetOnce(new Set());
 }, 60_000);

@@ -17,13 +17,16 @@ export async function startApi({
   databaseUrl,
   request_budget_ms = 2_000,
   queue_max = 4_096,
+  admits = true,
 }: {
   redisUrl: string;
   databaseUrl: string;
   request_budget_ms?: number;
   queue_max?: number;
+  /** False leaves Redis as it is: then nothing is decided until somebody admits it. */
+  admits?: boolean;
 }) {
-  const deciding = await openDecidingSide(redisUrl, { queue_max });
+  const deciding = await openDecidingSide(redisUrl, { queue_max, admits });
   const pool = createPool(databaseUrl, deciding.log);
   const ledger = createLedger(pool);
   const subscriber = createRedis(redisUrl, deciding.log);
@@ -40,8 +43,13 @@ export async function startApi({
     readLag: createLagReader(compareSides, pool),
     lastSeq,
     untilRecorded: createRecorded({ subscriber, keys: deciding.keys, lastSeq, readProgress }).wait,
+    isAdmitted: deciding.scripts.isAdmitted,
     log: deciding.log,
-    health: createHealth({ redis: deciding.stream.ping, postgres: ledger.ping }),
+    health: createHealth({
+      redis: deciding.stream.ping,
+      admission: deciding.scripts.checkAdmitted,
+      postgres: ledger.ping,
+    }),
     default_store: "main",
     request_budget_ms,
   });

@@ -1,3 +1,4 @@
+import { admit } from "../../scripts/admit.ts";
 import { createLog } from "../../src/log.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
@@ -13,22 +14,30 @@ import { createStream } from "../../src/redis/stream.ts";
 
 const DEFAULT_STORE = "main";
 
-/** The deciding side as the API's main.ts builds it, on a Redis the test owns. */
-export async function openDecidingSide(redisUrl: string, { queue_max = 4_096 } = {}) {
+/**
+ * The deciding side as the API's main.ts builds it, on a Redis the test owns.
+ * @param options.admits false leaves Redis as it is: nothing is decided until somebody admits it
+ */
+export async function openDecidingSide(
+  redisUrl: string,
+  { queue_max = 4_096, admits = true } = {},
+) {
   const log = createLog("api", "silent");
   const redis = createRedis(redisUrl, log);
   await untilReady(redis);
   const keys = createKeys(DEFAULT_STORE);
   const clock = createClock();
-  const scripts = createScripts(redis, log);
-  await scripts.load();
+  if (admits) await admit(redis);
+  const scripts = createScripts(redis, keys, log);
+  await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max });
   const inventory = createInventory({ batcher, keys, clock });
   const stores = createStores(redis, keys, DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: DEFAULT_STORE });
-  const records = createRecords(redis, keys);
+  const records = createRecords(redis, keys, scripts.generation);
   const stream = createStream(redis, keys);
   async function close() {
+    scripts.stop();
     batcher.stop();
     redis.disconnect();
   }

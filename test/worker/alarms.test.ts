@@ -9,6 +9,7 @@ import { createLagMeter } from "../../worker/lag-meter.ts";
 import { startLoop } from "../../worker/loop.ts";
 import { agentFailures, lagEvents, lagSeconds, seqRewinds } from "../../worker/metrics.ts";
 import { createSweeper } from "../../worker/sweeper.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDatabase, freshPostgres, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { keptLog, metric, openRecorder } from "./parts.ts";
@@ -25,7 +26,7 @@ let shop: Shop;
 beforeEach(async () => {
   await emptyLedger(database.url);
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 1_000);
 });
 

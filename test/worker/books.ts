@@ -165,26 +165,33 @@ async function compareOrders(postgres: pg.Client): Promise<string[]> {
      having array_agg(orders.order_id) is distinct from array[holds.order_id]
        or (holds.status = 'CONFIRMED') is distinct from (min(orders.order_id) is not null)
        or min(orders.payment_ref) is distinct from min(holds.payment_ref)
-       or min(orders.confirmed_at) is distinct from min(holds.ended_at) filter (where status = 'CONFIRMED')`,
+       or min(orders.confirmed_at) is distinct from
+         min(holds.ended_at) filter (where status = 'CONFIRMED')`,
   );
   return rows.map(
     ({ hold_id, status, orders }) => `hold ${hold_id} is ${status}, orders ${orders}`,
   );
 }
 
-// Redis counts its events: each of them is recorded once, or in the dead letters.
+// Redis counts its events: each of them is recorded once, or in the dead letters, or was reported as lost.
 async function compareEvents(redis: Redis, postgres: pg.Client): Promise<string[]> {
   const { rows } = await postgres.query(
     `select (select count(*) from processed_events) as recorded,
        (select count(distinct seq) from processed_events) as seqs,
-       (select count(*) from dead_events) as dead,
+       (select count(*) from dead_events where not outdated) as dead,
        (select coalesce(max(applied_seq), 0) from recorder_progress) as applied_seq,
-       (select count(*) from seq_gaps where not isempty(still_missing)) as gaps`,
+       (select count(*) from seq_gaps where not isempty(still_missing) and recovery_id is null) as gaps,
+       (select count(*) from (
+         select seq from processed_events
+         union select seq from dead_events where seq is not null
+         union select generate_series(lower(seqs), upper(seqs) - 1) from seq_gaps
+           where recovery_id is not null
+       ) as known) as known`,
   );
-  const { recorded, seqs, dead, applied_seq, gaps } = textOf(rows[0]);
+  const { recorded, seqs, dead, applied_seq, gaps, known } = textOf(rows[0]);
   const seq = (await redis.get(keys.seq)) ?? "0";
   return [
-    [Number(recorded) + Number(dead) !== Number(seq), `${recorded} of ${seq} events are recorded`],
+    [known !== seq, `${known} of ${seq} events are recorded, dead, or known to be lost`],
     [recorded !== seqs, `${recorded} events share ${seqs} seqs`],
     [applied_seq !== seq, `applied_seq is ${applied_seq}, Redis is at ${seq}`],
     [gaps !== "0", `${gaps} gaps in seq are open`],

@@ -4,6 +4,7 @@ import { monotonicNow } from "../../src/now.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { sweeperLateSeconds } from "../../worker/metrics.ts";
 import { createSweeper } from "../../worker/sweeper.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshRedis } from "../setup/stack.ts";
 import { keptLog } from "./parts.ts";
 import { openShop, type Shop } from "./shop.ts";
@@ -17,7 +18,7 @@ let worker: Shop;
 beforeEach(async () => {
   shop = await openShop(redis.url);
   worker = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 100);
 });
 

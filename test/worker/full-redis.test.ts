@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { isDrained } from "../../scripts/bench/recorded.ts";
 import { GROUP } from "../../src/redis/keys.ts";
 import { recorderEvents } from "../../worker/metrics.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";
@@ -19,7 +20,7 @@ beforeEach(async () => {
   await emptyLedger(database.url);
   shop = await openShop(redis.url);
   await giveMemory();
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 1_000);
   recorder = await openRecorder({ redisUrl: redis.url, databaseUrl: database.url });
   await shop.reserve("tea");

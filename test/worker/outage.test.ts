@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import { startApi } from "../setup/api.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshPostgres, freshRedis } from "../setup/stack.ts";
 import { compareBooks, untilRecorded } from "./books.ts";
@@ -21,7 +22,7 @@ let traffic: ReturnType<typeof startTraffic>;
 beforeEach(async () => {
   await emptyLedger(postgres.url);
   api = await startApi({ redisUrl: redis.url, databaseUrl: postgres.url });
-  await api.redis.call("FLUSHALL");
+  await emptyRedis(api.redis);
   await api.redis.set("stock:tea", 1_000_000);
   worker = await spawnWorker({ REDIS_URL: redis.url, DATABASE_URL: postgres.url });
   traffic = startTraffic({ url: api.url, sku: "tea" });

@@ -9,6 +9,7 @@ import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/cl
 import { type Consumer, createConsumer } from "../../src/redis/consumer.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { BLOCK_MS, createRecorder } from "../../worker/recorder.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { emptyLedger } from "./query.ts";
 import { openShop } from "./shop.ts";
 
@@ -85,7 +86,7 @@ export async function openRecorder({
 export async function openNewShop(redisUrl: string, databaseUrl: string) {
   await emptyLedger(databaseUrl);
   const shop = await openShop(redisUrl);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 1_000);
   return { shop, recorder: await openRecorder({ redisUrl, databaseUrl }) };
 }

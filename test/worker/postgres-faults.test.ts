@@ -3,6 +3,7 @@ import pg from "pg";
 import { until } from "../../scripts/until.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
 import { recorderEvents } from "../../worker/metrics.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDatabase, freshRedis, runSql } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openRecorder } from "./parts.ts";
@@ -18,7 +19,7 @@ let somebody: pg.Client;
 beforeEach(async () => {
   database = await freshDatabase();
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 1_000);
   recorder = await openRecorder({ redisUrl: redis.url, databaseUrl: database.url });
   somebody = new pg.Client({ connectionString: database.url });

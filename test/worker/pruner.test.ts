@@ -4,6 +4,7 @@ import { forgetEvents } from "../../src/postgres/forgetting.ts";
 import { forgetRecords } from "../../src/postgres/once.ts";
 import { prunedEvents, prunedRecords, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { createPruner } from "../../worker/pruner.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { keptLog, metric, openNewShop, type openRecorder } from "./parts.ts";
@@ -203,7 +204,7 @@ test("a dead event that is understood by now is recorded, though its neighbours 
 test("events of a Redis that counts anew are recorded, with the alarm, after others are forgotten", async () => {
   await forgotten(20);
   const rewinds = await metric(seqRewinds);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 100);
   await shop.trade(4, "tea");
   await recorder.drainThroughFaults();

@@ -25,6 +25,10 @@ export async function countRows(databaseUrl: string, table: string): Promise<num
 export async function emptyLedger(databaseUrl: string): Promise<void> {
   const tables = "processed_events, holds, hold_lines, orders, stock_levels, stock_movements";
   const more = "recorder_progress, seq_gaps, dead_events, projection_rebuilds";
+  const admissions = "admissions, recoveries";
   const catalogue = "stores, products, initial_stocks, idempotency_records";
-  await query(databaseUrl, `truncate ${tables}, ${more}, ${catalogue} restart identity`);
+  await query(
+    databaseUrl,
+    `truncate ${tables}, ${more}, ${admissions}, ${catalogue} restart identity`,
+  );
 }

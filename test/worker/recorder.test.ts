@@ -3,6 +3,7 @@ import { until } from "../../scripts/until.ts";
 import { GROUP } from "../../src/redis/keys.ts";
 import { recorderBatchSeconds, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { callContext } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks, untilRecorded } from "./books.ts";
@@ -18,7 +19,7 @@ let shop: Shop;
 beforeEach(async () => {
   await emptyLedger(database.url);
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 5_000);
 });
 
@@ -228,7 +229,7 @@ test("Redis counting anew after it lost its data is an alarm, and its events are
   const { drain, drainThroughFaults, close, errors } = await recorder();
   await drain();
   expect(errors()).toEqual([]);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 100);
   await shop.trade(4, "tea");
   await drainThroughFaults();

@@ -5,8 +5,8 @@ import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
 const STORE = "main";
 
 /** A checkout that talks to the deciding side of a test's Redis. */
-export async function openShop(redisUrl: string) {
-  const deciding = await openDecidingSide(redisUrl);
+export async function openShop(redisUrl: string, options: { admits?: boolean } = {}) {
+  const deciding = await openDecidingSide(redisUrl, options);
   const { redis, keys, inventory } = deciding;
 
   const stock = (sku: string, units: number) => redis.set(keys.stock(sku, STORE), units);

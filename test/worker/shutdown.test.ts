@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import pg from "pg";
 import { until } from "../../scripts/until.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
@@ -18,7 +19,7 @@ let worker: TestProcess | undefined;
 beforeEach(async () => {
   database = await freshDatabase();
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 1_000);
   somebody = new pg.Client({ connectionString: database.url });
   await somebody.connect();

@@ -5,6 +5,7 @@ import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { startLoop } from "../../worker/loop.ts";
 import { sweeperHolds, sweeperLateSeconds } from "../../worker/metrics.ts";
 import { createSweeper, SWEEP_MAX } from "../../worker/sweeper.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { spawnWorker } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks, untilRecorded } from "./books.ts";
@@ -23,7 +24,7 @@ let shop: Shop;
 beforeEach(async () => {
   await emptyLedger(database.url);
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 10_000);
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks, untilRecorded } from "./books.ts";
@@ -20,7 +21,7 @@ let workers: TestProcess[];
 beforeEach(async () => {
   await emptyLedger(database.url);
   shop = await openShop(redis.url);
-  await shop.redis.call("FLUSHALL");
+  await emptyRedis(shop.redis);
   await shop.stock("tea", 100_000);
   const env = { REDIS_URL: redis.url, DATABASE_URL: database.url };
   workers = await Promise.all(

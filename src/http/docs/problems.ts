@@ -28,7 +28,10 @@ const COMMON: { when: (spec: RouteSpec) => boolean; codes: ProblemCode[] }[] = [
     codes: ["IDEMPOTENCY_KEY_MISSING"],
   },
   { when: ({ if_match }) => if_match === true, codes: ["VERSION_CONFLICT"] },
-  { when: isOfInventory, codes: ["STORE_UNAVAILABLE", "OVERLOADED", "CORRUPT_STOCK"] },
+  {
+    when: isOfInventory,
+    codes: ["STORE_UNAVAILABLE", "OVERLOADED", "RECOVERING", "CORRUPT_STOCK"],
+  },
   {
     when: (spec) => isOfInventory(spec) && spec.method !== "GET",
     codes: ["OUTCOME_UNKNOWN"],

@@ -82,12 +82,14 @@ export function createEventRoutes(deps: RouteDeps): Route[] {
 }
 
 function present({ event_id, type, occurred_at, payload }: RecordedEvent): z.infer<typeof shown> {
+  // The key is the caller's own affair, and whoever has it could ask for the same again.
+  const { record, ...said } = payload;
   return {
     eventId: event_id,
     eventType: type,
     occurredAt: isoTime(occurred_at),
     aggregate: aggregateOf(payload),
-    payload,
+    payload: said,
   };
 }
 

@@ -157,4 +157,5 @@ const RECORD_ROUTES: Record<RecordRoute, string> = {
   put_store: "POST /v1/stores",
   rebuild_projections: "POST /v1/projections/rebuild",
   replay_dead_letters: "POST /v1/dlt/replay",
+  approve_recovery: "POST /v1/recovery:approve",
 };

@@ -195,8 +195,7 @@ describe("while Redis is away, availability", () => {
       ],
     });
 
-    await shop.redis.start();
-    await shop.untilRedis("there");
+    await shop.startRedis();
     const back = await office.get(path);
     expect(back.body).toEqual(fresh_read.body);
     expect(back.headers.get("x-projection-lag-ms")).toBe("0");

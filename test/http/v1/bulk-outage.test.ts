@@ -39,18 +39,13 @@ test("while Redis is gone a bulk request is refused as a whole, and its key is f
   const refused = await bulk(lines, key);
   expectProblem(refused, { status: 503, code: "STORE_UNAVAILABLE" });
   expect(refused.headers.get("retry-after")).toMatch(/^[123]$/);
-  await shop.redis.start();
-  await shop.untilRedis("there");
+  await shop.startRedis();
   expect(statuses((await bulk(lines, key)).results)).toEqual(["APPLIED", "APPLIED"]);
 });
 
 describe.each([
   ["paused", () => shop.redis.kill("SIGSTOP"), () => shop.redis.kill("SIGCONT")],
-  [
-    "killed",
-    () => shop.redis.kill().then(() => shop.untilRedis("gone")),
-    () => shop.redis.start().then(() => shop.untilRedis("there")),
-  ],
+  ["killed", () => shop.redis.kill().then(() => shop.untilRedis("gone")), () => shop.startRedis()],
 ])("when Redis is %s in the middle", (_, stop, start) => {
   test("each line behind says that it may not be done, and asked again all are done once", async () => {
     const sku = fresh("sku");

@@ -24,11 +24,15 @@ async function reserved(lines: { sku: string; qty: number }[]): Promise<string> 
   return String(body.reservationId);
 }
 
-/** The payloads in the stream that name a sku, oldest first. */
+/** The payloads in the stream that name a sku, oldest first, without the idempotency keys in them. */
 async function payloadsOf(sku: string): Promise<unknown[]> {
   const entries = await office.shop.api.redis.xrange("inventory.events", "-", "+");
   const texts = entries.map(([, fields]) => String(fields[fields.indexOf("payload") + 1]));
-  return texts.filter((text) => text.includes(`"sku":"${sku}"`)).map((text) => JSON.parse(text));
+  const payloads = texts
+    .filter((text) => text.includes(`"sku":"${sku}"`))
+    .map((text) => JSON.parse(text));
+  for (const payload of payloads) expect(payload.record[0]).toContain("idem:");
+  return payloads.map(({ record, ...payload }) => payload);
 }
 
 test("before anything has happened there are none", async () => {

@@ -223,7 +223,6 @@ test("while Redis is away nobody can say what a key did", async () => {
   const refused = await office.get(`/v1/idempotency/${key}`);
   expectProblem(refused, { status: 503, code: "STORE_UNAVAILABLE" });
   expect(refused.headers.get("retry-after")).toMatch(/^[123]$/);
-  await shop.redis.start();
-  await shop.untilRedis("there");
+  await shop.startRedis();
   expect(await itemsOf(key)).toHaveLength(1);
 });

@@ -64,8 +64,7 @@ describe("the status", () => {
     await office.shop.redis.stop();
     await office.shop.untilRedis("gone");
     const { status, body } = await office.get("/v1/projections/status");
-    await office.shop.redis.start();
-    await office.shop.untilRedis("there");
+    await office.shop.startRedis();
     expect(status).toBe(200);
     expect(body.partitions).toEqual([
       {
@@ -183,8 +182,7 @@ test("while Redis is away and nothing was ever recorded, nobody can say how far 
       expectProblem(await get(`/v1/${path}`), refusal);
     }
   } finally {
-    await shop.redis.start();
-    await shop.untilRedis("there");
+    await shop.startRedis();
     await shop.close();
   }
 });

@@ -60,8 +60,7 @@ test("while Redis is gone every write is a 503 at once; asked again afterwards i
     expectProblem(refused, { status: 503, code: "STORE_UNAVAILABLE" });
     expect(refused.headers.get("retry-after")).toMatch(/^[123]$/);
   }
-  await shop.redis.start();
-  await shop.untilRedis("there");
+  await shop.startRedis();
   await expectDoneOnce(writes, before);
 });
 

@@ -56,13 +56,15 @@ describe("an adjustment", () => {
     expect(await shop.unitsOf(sku)).toEqual({ available: 12, held: 3 });
   });
 
-  test("is an event that keeps all that was said, and by which request", async () => {
+  test("is an event that keeps all that was said, and by which request under which key", async () => {
     const sku = fresh("sku");
+    const key = fresh("key");
     const facts = { reason: "return", reference: "r", notes: "n" };
     const { body } = await adjust(
       { sku, storeId: "berlin", delta: 2, ...facts, traceId: "t" },
-      { "x-request-id": "the-request" },
+      { "x-request-id": "the-request", key },
     );
+    const record = `idem:adjust:${key}`;
     expect(await newestEvent()).toEqual({
       event_id: body.eventId,
       type: "STOCK_ADJUSTED",
@@ -72,6 +74,7 @@ describe("an adjustment", () => {
       actor: "api",
       ...facts,
       trace_id: "t",
+      record: [record, await shop.api.redis.get(record)],
       lines: [{ sku, store_id: "berlin", available_delta: 2, available: 2, held: 0, version: 1 }],
     });
   });

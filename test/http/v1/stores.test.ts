@@ -145,8 +145,7 @@ describe("a store that is asked for again", () => {
       "select latency_rank from stores where store_id = $1",
       [body.storeId],
     );
-    await office.shop.redis.start();
-    await office.shop.untilRedis("there");
+    await office.shop.startRedis();
     expectProblem(unknown, { status: 504, code: "OUTCOME_UNKNOWN" });
     expect(rows).toEqual([{ latency_rank: 4 }]);
     expect(await registered(body.storeId)).toBeNull();

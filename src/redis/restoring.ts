@@ -1,0 +1,226 @@
+import { randomUUID } from "node:crypto";
+import type { Redis } from "ioredis";
+import { compareEntryIds } from "../domain/entry-id.ts";
+import type { HoldStatus, Line } from "../domain/hold.ts";
+import { GROUP, type Keys } from "./keys.ts";
+import { isNoScript, isReply } from "./outcome.ts";
+import { readLua } from "./scripts.ts";
+
+/** This Redis is not the one any more with which the admission began, or another worker admits it now. */
+export class AdmissionLost extends Error {
+  override name = "AdmissionLost";
+}
+
+/** A hold to be given back. What it does not have yet is left out. */
+export type RestoredHold = {
+  hold_id: string;
+  status: HoldStatus;
+  lines: Line[];
+  user_id: string;
+  created_at: number;
+  expires_at: number;
+  version: number;
+  ended_at?: number | undefined;
+  ended_by?: string | undefined;
+  order_id?: string | undefined;
+  payment_ref?: string | undefined;
+};
+
+/** NEWER: what Redis has a newer version of stays. FORCED: nothing does that is different. */
+type Rebuild = "NEWER" | "FORCED";
+
+export type RestoredStock = {
+  sku: string;
+  store_id: string;
+  available: number;
+  held: number;
+  version: number;
+  changed_at: number;
+};
+
+export type Restoring = ReturnType<typeof createRestoring>;
+export type RedisSide = Awaited<ReturnType<Restoring["begin"]>>;
+
+/**
+ * Redis's side of an admission. All that is written goes through scripts that look whether the admission
+ * is still the one at work: a worker that hangs in the middle and wakes up later must not overwrite what
+ * was sold meanwhile. They are loaded once, and never again after a NOSCRIPT: so a Redis that restarts
+ * in the middle, and may have lost what it was given back, refuses the rest and the opening.
+ */
+export function createRestoring(redis: Redis, keys: Keys) {
+  /** The generation that Redis is admitted with, null when it is not, and the seq of its newest event. */
+  async function look(): Promise<{ generation: number | null; seq: number }> {
+    const [generation, seq] = await Promise.all([
+      readNumber(keys.generation),
+      readNumber(keys.seq),
+    ]);
+    return { generation: generation || null, seq };
+  }
+
+  // What is no number counts as none: the counters are written anew then.
+  async function readNumber(key: string): Promise<number> {
+    try {
+      const text = (await redis.get(key)) ?? "";
+      return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+    } catch (error) {
+      if (isReply(error, "WRONGTYPE")) return 0;
+      throw error;
+    }
+  }
+
+  /** Whether every entry was delivered, recorded and acknowledged; also when there is no stream. */
+  async function isDrained(): Promise<boolean> {
+    try {
+      const [last] = await redis.xrevrange(keys.stream, "+", "-", "COUNT", 1);
+      const groups = (await redis.xinfo("GROUPS", keys.stream)) as unknown[][]; // names and values, flat
+      const group = groups.find((flat) => valueIn(flat, "name") === GROUP);
+      if (!group) return last === undefined;
+      const delivered = String(valueIn(group, "last-delivered-id"));
+      const all_delivered = !last || compareEntryIds(delivered, last[0]) >= 0;
+      return all_delivered && Number(valueIn(group, "pending")) === 0;
+    } catch (error) {
+      if (isReply(error, "ERR") || isReply(error, "WRONGTYPE")) return true; // there is no stream
+      throw error;
+    }
+  }
+
+  /** Closes the fence. From here on only what `begin` returns can open it, until it is begun again. */
+  async function begin() {
+    const token = randomUUID();
+    const generation = Number(
+      await redis.call("EVAL", [
+        ...[readLua("admission/begin.lua"), 2, keys.generation, keys.admission],
+        token,
+      ]),
+    );
+    const shas = await loadScripts(redis);
+
+    async function run(script: ScriptName, names: string[], args: (string | number)[]) {
+      const command = [shas[script], names.length + 1, keys.admission, ...names, token, ...args];
+      const reply = await redis.call("EVALSHA", command).catch((error: unknown) => {
+        if (!isNoScript(error)) throw error;
+        throw new AdmissionLost("Redis has lost the scripts of the admission.");
+      });
+      const [word, ...counts] = [reply].flat();
+      if (word !== "LOST") return counts.map(Number);
+      throw new AdmissionLost("Redis was emptied, or another worker admits it.");
+    }
+
+    /** Returns how many were written, and how many units are on hand in them. */
+    async function restoreStocks(
+      stocks: RestoredStock[],
+      rebuild: Rebuild,
+    ): Promise<[stocks: number, units: number]> {
+      const [written = 0, units = 0] = await run("restore_stocks", stocks.flatMap(keys.ofStock), [
+        rebuild,
+        texts(stocks.map((of) => [of.available, of.held, of.version, of.changed_at])),
+      ]);
+      return [written, units];
+    }
+
+    /** Returns how many were written. */
+    async function restoreHolds(holds: RestoredHold[], rebuild: Rebuild): Promise<number> {
+      const [written = 0] = await run(
+        "restore_holds",
+        [keys.deadlines, ...holds.map(({ hold_id }) => keys.hold(hold_id))],
+        [rebuild, texts(holds.map(holdWords))],
+      );
+      return written;
+    }
+
+    /** Takes out holds that are no holds any more. Returns how many there were. */
+    async function forgetHolds(hold_ids: string[]): Promise<number> {
+      const [forgotten = 0] = await run(
+        "forget_holds",
+        [keys.deadlines, ...hold_ids.map(keys.hold)],
+        [hold_ids.length, ...hold_ids],
+      );
+      return forgotten;
+    }
+
+    /** @param records of which each `key` is one that `keys.idem` made */
+    async function restoreRecords(
+      records: { key: string; text: string; kept_until: number }[],
+    ): Promise<void> {
+      await run(
+        "restore_records",
+        records.map(({ key }) => key),
+        [texts(records.map(({ text, kept_until }) => [text, kept_until]))],
+      );
+    }
+
+    /** Lets the sequence go on behind `seq`, and the stream behind `entry_id`. */
+    async function restoreCounters(
+      seq: number,
+      entry_id: string,
+      stores: [store_id: string, rank: number][],
+    ): Promise<void> {
+      await run(
+        "restore_counters",
+        [keys.seq, keys.stream, keys.stores],
+        [seq, entry_id, GROUP, stores.length, ...stores.flat()],
+      );
+    }
+
+    return {
+      /** The highest that this Redis knew of. */
+      generation,
+      /**
+       * Tells Redis the generation that it will have, before the ledger has it. So a Redis that knows of
+       * none as high as the ledger's has missed an admission.
+       */
+      announce: (next: number) => run("announce", [], [next]),
+      /** @throws AdmissionLost when it has to begin anew, as all of these do */
+      check: () => run("still_mine", [], []),
+      restoreStocks,
+      restoreHolds,
+      forgetHolds,
+      restoreRecords,
+      restoreCounters,
+      open: (admitted: number) => run("open", [keys.generation], [admitted]),
+    };
+  }
+
+  return { look, isDrained, begin };
+}
+
+const SCRIPTS = [
+  "still_mine",
+  "announce",
+  "restore_stocks",
+  "restore_holds",
+  "forget_holds",
+  "restore_records",
+  "restore_counters",
+  "open",
+] as const;
+type ScriptName = (typeof SCRIPTS)[number];
+
+// Only once the token is taken: a worker that hangs would find them there, and go on.
+async function loadScripts(redis: Redis): Promise<Record<ScriptName, string>> {
+  const loaded = SCRIPTS.map(async (name) => {
+    const sha = await redis.script("LOAD", readLua(`admission/${name}.lua`));
+    return [name, String(sha)] as const;
+  });
+  return Object.fromEntries(await Promise.all(loaded)) as Record<ScriptName, string>; // all of SCRIPTS
+}
+
+const holdWords = (hold: RestoredHold): (string | number)[] => [
+  hold.hold_id,
+  hold.status,
+  hold.lines.map(({ sku, store_id, quantity }) => `${sku}@${store_id}=${quantity}`).join(" "),
+  hold.user_id,
+  hold.created_at,
+  hold.expires_at,
+  hold.version,
+  hold.ended_at ?? "",
+  hold.ended_by ?? "",
+  hold.order_id ?? "",
+  hold.payment_ref ?? "",
+];
+
+// Lua would make floating point numbers of what is no text.
+const texts = (lists: (string | number)[][]) =>
+  JSON.stringify(lists.map((list) => list.map(String)));
+
+const valueIn = (flat: unknown[], name: string) => flat[flat.indexOf(name) + 1];

@@ -1,0 +1,12 @@
+import { Redis } from "ioredis";
+import { admit } from "../../scripts/admit.ts";
+
+/** Admits the Redis at `url`, for an API that has no worker beside it. */
+export async function admitAt(url: string, generation?: number): Promise<void> {
+  const redis = new Redis(url);
+  try {
+    await admit(redis, generation);
+  } finally {
+    redis.disconnect();
+  }
+}
