@@ -51,18 +51,3 @@ comment on column seq_gaps.recovery_id is 'The recovery that found them lost: th
 alter table dead_events add column outdated boolean not null default false;
 comment on column dead_events.outdated is
   'Redis knows nothing of this event any more, so it must not be recorded, whoever asks.';
-
-create table audit_drifts (
-  drift_id bigint generated always as identity constraint audit_drifts_pk primary key,
-  sku text not null,
-  store_id text not null,
-  kind text not null,
-  -- What was compared, and at which event.
-  seq bigint not null,
-  expected json not null,
-  found json not null,
-  found_at timestamptz not null default now(),
-  resolved_at timestamptz
-);
-create unique index audit_drifts_one_open on audit_drifts (sku, store_id, kind) where resolved_at is null;
-comment on table audit_drifts is 'Stocks whose counts do not add up, or differ between Redis and the ledger.';
