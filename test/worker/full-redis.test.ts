@@ -28,6 +28,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  await giveMemory(); // the next shop admits Redis, which takes some
   await recorder.close();
   await shop.close();
 });
