@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Gives the units of holds back for the caller, for a batch of independent requests.
--- KEYS  stream, seq, deadlines, generation; for each request: hold, idem (only with a fingerprint), then
---       for each line: stock, item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: hold, idem (only with a fingerprint), then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; reason (may be empty)
 -- Reply {now_ms, tuples}, one of these for each request:
@@ -19,6 +19,7 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
+-- include lib/rules.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -47,5 +48,6 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_endings()
+write_counts()
 write_records()
 return replies

@@ -1,7 +1,8 @@
 #!lua
 -- Adjusts and counts stocks, for a batch of independent requests. A stock that nobody knew counts as empty,
 -- and is known from then on.
--- KEYS  stream, seq, deadlines, generation; for each request: idem, stores, stock, item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: idem, stores, stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, fingerprint, actor,
 --       sku, store_id, registers (1: the store may have to be registered; or 0),
 --       operation (ADJUST by units, or COUNT of them), units (for ADJUST signed and not 0; for COUNT

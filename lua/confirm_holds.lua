@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Sells the units of holds, for a batch of independent requests.
--- KEYS  stream, seq, deadlines, generation; for each request: hold, idem (only with a fingerprint), then
---       for each line: stock, item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: hold, idem (only with a fingerprint), then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id,
 --       payment_ref (may be empty)
@@ -20,6 +20,7 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
+-- include lib/rules.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -58,5 +59,6 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_endings()
+write_counts()
 write_records()
 return replies

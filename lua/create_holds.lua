@@ -1,13 +1,20 @@
 #!lua
 -- Takes stock and creates holds, for a batch of independent requests.
--- KEYS  stream, seq, deadlines, generation; for each request: hold, idem, then for each line: stock, item
--- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, user_id, ttl_ms,
---       fingerprint, lines, then for each line: sku, store_id, quantity
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: hold, idem, then for each line: stock, item
+-- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, user_id,
+--       ttl_ms (may be empty), usual_ttl_ms, jitter_ms, fingerprint, lines, then for each line: sku,
+--       store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
---   CREATED hold_id expires_at                 taken; the event is in the stream
---   REPLAYED hold_id expires_at                this key did it before
+--   CREATED hold_id expires_at created_at      taken; the event is in the stream
+--   REPLAYED hold_id expires_at created_at     this key did it before
 --   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
 --   UNKNOWN_SKU sku                            nobody has stocked it
+--   SALE_PAUSED sku
+--   SALE_NOT_OPEN sku opens_at
+--   SALE_CLOSED sku closes_at
+--   LIMIT_EXCEEDED sku rule limit left
+--   CUSTOMER_REQUIRED sku                      it has a limit per customer, and nobody is named
 --   SOLD_OUT (sku store_id requested available) for each short line
 --   LATE                                       the deadline has passed, nothing done
 --   CORRUPT key                                a key holds something else than it should, nothing done
@@ -19,11 +26,17 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
+-- include lib/rules.lua
+-- include lib/taking.lua
 -- include lib/hold_event.lua
 
-local TTL_MS_MAX = 24 * 60 * 60 * 1000
+local TTL_MS_MAX, JITTER_MS_MAX = 24 * 60 * 60 * 1000, 60 * 60 * 1000
 
 local created, hold_keys = {}, {}
+
+local function is_ttl(ms)
+  return ms and ms >= 1 and ms <= TTL_MS_MAX
+end
 
 -- A request, which becomes the hold: all members at once, as in next_line.
 local function next_request()
@@ -35,7 +48,9 @@ local function next_request()
     request_id = next_arg(),
     hold_id = next_arg(),
     user_id = next_arg(),
-    ttl_ms = whole(next_arg()),
+    ttl_ms = next_arg(),
+    usual_ttl_ms = whole(next_arg()),
+    jitter_ms = whole(next_arg()),
     fingerprint = next_arg(),
     lines = next_lines(),
     status = "ACTIVE",
@@ -44,9 +59,11 @@ local function next_request()
     version = "1",
     good = false,
   }
-  local lines, ttl_ms = request.lines, request.ttl_ms
+  local lines, asked = request.lines, request.ttl_ms ~= ""
+  if asked then request.ttl_ms = whole(request.ttl_ms) else request.ttl_ms = nil end
   request.good = request.deadline and lines and #lines > 0
-    and ttl_ms and ttl_ms >= 1 and ttl_ms <= TTL_MS_MAX
+    and is_ttl(request.usual_ttl_ms) and (not asked or is_ttl(request.ttl_ms))
+    and request.jitter_ms and request.jitter_ms <= JITTER_MS_MAX
   return request
 end
 
@@ -66,15 +83,19 @@ end
 
 local function create(request)
   local lines = request.lines
-  for i = 1, #lines do change_stock(lines[i].stock, -lines[i].quantity, lines[i].quantity) end
-  local expires_at = now + request.ttl_ms
+  for i = 1, #lines do
+    local line = lines[i]
+    change_stock(line.stock, -line.quantity, line.quantity)
+    count_customer(line.sku, request.user_id, line.quantity, 1)
+  end
+  local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms) + request.jitter_ms
   request.expires_at = format("%d", expires_at)
   local record = remember(request.idem_key, request.fingerprint,
-    " " .. request.hold_id .. " " .. request.expires_at)
+    " " .. request.hold_id .. " " .. request.expires_at .. " " .. now_text)
   add_event(request.event_id, "HOLD_CREATED", hold_payload(request, request.request_id, lines, record))
   created[#created + 1] = request
   hold_keys[request.hold_key] = true
-  return { "CREATED", request.hold_id, expires_at }
+  return { "CREATED", request.hold_id, expires_at, now }
 end
 
 local function decide()
@@ -82,7 +103,7 @@ local function decide()
   if not request.good then return { "BAD_ARGUMENT" } end
   if now > request.deadline then return { "LATE" } end
 
-  local corrupt = corrupt_key or read_stocks(request.lines)
+  local corrupt = corrupt_key or read_stocks(request.lines) or read_rules(request.lines, request.user_id)
   if corrupt then return { "CORRUPT", corrupt } end
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
@@ -95,7 +116,7 @@ local function decide()
     local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
-  return short_lines(request.lines) or create(request)
+  return rules_reply(request.lines, request.user_id, 1) or short_lines(request.lines) or create(request)
 end
 
 -- A live hold's key has no TTL: when Redis dropped it, its units would be gone for good.
@@ -115,5 +136,6 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_holds()
+write_counts()
 write_records()
 return replies

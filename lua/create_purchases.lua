@@ -1,8 +1,8 @@
 #!lua
 -- Picks a store and sells from it in one step, for a batch of independent requests. What is sold is a hold
 -- that was never active, so that it is found and recorded as one.
--- KEYS  stream, seq, deadlines, generation; for each request: hold, idem, stores, turns, then for each
---       store: stock, item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: hold, idem, stores, turns, then for each store: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, order_id,
 --       user_id, fingerprint, policy, sku, quantity, stores_seen (registered when the caller looked), stores,
 --       then for each store: store_id
@@ -12,6 +12,7 @@
 --   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
 --   STALE_STORES                               stores have come since the caller looked, nothing done
 --   UNKNOWN_SKU sku                            nobody has stocked it anywhere
+--   SALE_PAUSED, SALE_NOT_OPEN, SALE_CLOSED, LIMIT_EXCEEDED, CUSTOMER_REQUIRED  as in create_holds
 --   SOLD_OUT requested best_available total_available
 --   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
@@ -19,6 +20,8 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
+-- include lib/rules.lua
+-- include lib/taking.lua
 -- include lib/hold_event.lua
 -- include lib/stores.lua
 -- include lib/pick.lua
@@ -87,6 +90,7 @@ local function corrupt_key_of(purchase)
     or (not read_ranks(purchase.stores_key) and purchase.stores_key)
     or (not read_turn(purchase.turns_key, purchase.sku) and purchase.turns_key)
     or read_stocks(purchase.offers)
+    or read_rules({ purchase }, purchase.user_id)
 end
 
 local function refusal(purchase)
@@ -97,6 +101,8 @@ local function refusal(purchase)
     total = total + offer.stock.available
   end
   if not known then return { "UNKNOWN_SKU", purchase.sku } end
+  local refused = rules_reply({ purchase }, purchase.user_id, 0)
+  if refused then return refused end
   if best < purchase.quantity then return { "SOLD_OUT", purchase.quantity, best, total } end
   return nil
 end
@@ -104,6 +110,7 @@ end
 local function sell(purchase)
   local line = pick_offer(purchase)
   change_stock(line.stock, -line.quantity, 0)
+  count_customer(purchase.sku, purchase.user_id, line.quantity, 0)
   purchase.line = line
   local record = remember(purchase.idem_key, purchase.fingerprint, " " .. purchase.hold_id
     .. " " .. purchase.order_id .. " " .. line.store_id .. " " .. now_text)
@@ -148,5 +155,6 @@ write_events()
 write_stocks()
 write_holds()
 write_turns()
+write_counts()
 write_records()
 return replies

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Gives back the units of holds whose deadline has passed, for a batch the sweeper found due.
--- KEYS  stream, seq, deadlines, generation; for each request: hold, then for each line: stock, item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: hold, then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (always empty), lines, then for each line: sku, store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
@@ -16,6 +17,7 @@
 -- include lib/stock.lua
 -- include lib/events.lua
 -- include lib/lines.lua
+-- include lib/rules.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -52,6 +54,7 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_endings()
+write_counts()
 call_with_all("ZREM", deadlines_key, left)
 for _, hold in ipairs(later) do
   call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)

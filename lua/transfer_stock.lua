@@ -1,7 +1,7 @@
 #!lua
 -- Moves units from one store to another, for a batch of independent requests: all lines of one or none.
--- KEYS  stream, seq, deadlines, generation; for each request: idem, stores, then for each line:
---       from_stock, from_item, to_stock, to_item
+-- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
+--       request: idem, stores, then for each line: from_stock, from_item, to_stock, to_item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, fingerprint, actor,
 --       from_store, to_store, registers_to (1: to_store may have to be registered; or 0),
 --       reference, trace_id (each may be empty), lines, then for each line: sku, quantity

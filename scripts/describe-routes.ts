@@ -12,6 +12,7 @@ export function absentDeps(): RouteDeps {
   const deps = {
     inventory: absent("inventory"),
     stock: absent("stock"),
+    rules: absent("rules"),
     stores: absent("stores"),
     records: absent("records"),
     ledger: absent("ledger"),

@@ -19,6 +19,7 @@ import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
 import { createRecorded } from "./redis/recorded.ts";
+import { createRules } from "./redis/rules.ts";
 import { createScripts } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
 import { createStock } from "./redis/stock.ts";
@@ -50,9 +51,12 @@ async function serve(config: Config, log: Log) {
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
-  const inventory = createInventory({ batcher, keys, clock });
+  const jitter_ms_max = config.EXPIRY_JITTER_MS;
+  const inventory = createInventory({ batcher, keys, clock, jitter_ms_max });
   const stores = createStores(redis, keys, default_store);
   const stock = createStock({ batcher, keys, stores, default_store });
+
+  const rules = createRules({ batcher, redis, keys });
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
@@ -79,6 +83,7 @@ async function serve(config: Config, log: Log) {
   const app = createApp({
     inventory,
     stock,
+    rules,
     stores,
     records: createRecords(redis, keys, scripts.generation),
     ledger,

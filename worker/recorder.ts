@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { compareEntryIds } from "../src/domain/entry-id.ts";
-import { MalformedEvent, parseEvent } from "../src/domain/event.ts";
+import { MalformedEvent, parseEvent } from "../src/domain/parse-event.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import { isRefusal } from "../src/postgres/client.ts";

@@ -1,4 +1,4 @@
-import { MalformedEvent, parseEvent } from "../src/domain/event.ts";
+import { MalformedEvent, parseEvent } from "../src/domain/parse-event.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import { isRefusal } from "../src/postgres/client.ts";

@@ -1,5 +1,6 @@
-import { isHoldEvent, MalformedEvent, parseEvent, recordOf } from "../src/domain/event.ts";
+import { isHoldEvent } from "../src/domain/event.ts";
 import { IDEMPOTENCY_MS } from "../src/domain/limits.ts";
+import { MalformedEvent, parseEvent, recordOf } from "../src/domain/parse-event.ts";
 import type { HeldDifference, RecoveryReport } from "../src/domain/recovery.ts";
 import type { KeptEvent, Restorable } from "../src/postgres/restorable.ts";
 import { type HeldUnits, sumOf } from "../src/redis/held-units.ts";
@@ -21,6 +22,8 @@ export const nothingRestored = (): Restored => ({
   active_holds: 0,
   ended_holds: 0,
   records: 0,
+  rules: 0,
+  customers: 0,
 });
 
 /**
@@ -54,6 +57,13 @@ export async function* restore(
     const records = events.flatMap(understood(recordIn)).filter(({ key }) => keys.isIdem(key));
     if (records.length > 0) await redis.restoreRecords(records);
     restored.records += records.length;
+    yield;
+  }
+  restored.rules += await redis.restoreRules(await ledger.rules(), rebuild);
+  await redis.restoreCounts([], "FIRST");
+  for await (const counts of ahead(ledger.customerCounts())) {
+    await redis.restoreCounts(counts, "NEXT");
+    restored.customers += counts.length;
     yield;
   }
   const others = rebuild === "FORCED" ? ledger.notActiveOf : ledger.endedOf;

@@ -45,6 +45,7 @@ local function open_hold(request)
   local corrupt = corrupt_key
     or (not hold and request.hold_key)
     or read_stocks(request.lines)
+    or read_rules(request.lines, hold.user_id or "")
   if corrupt then return nil, { "CORRUPT", corrupt } end
   if hold.status == "ACTIVE" then
     if #request.lines == 0 then return nil, { "CORRUPT", request.hold_key } end
@@ -59,7 +60,9 @@ end
 -- Ends an active hold: its units leave `held`, and go back to `available` unless they are sold.
 local function end_hold(hold, request, status, more)
   for _, line in ipairs(request.lines) do
-    change_stock(line.stock, status == "CONFIRMED" and 0 or line.quantity, -line.quantity)
+    local given_back = status == "CONFIRMED" and 0 or line.quantity
+    change_stock(line.stock, given_back, -line.quantity)
+    count_customer(line.sku, hold.user_id, -given_back, -1)
   end
   hold.status, hold.version = status, format("%d", whole(hold.version) + 1)
   hold.ended_at, hold.ended_by = now_text, request.event_id

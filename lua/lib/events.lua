@@ -3,12 +3,16 @@
 -- roll back what came before it.
 local stream_key, seq_key, deadlines_key = next_key(), next_key(), next_key()
 local generation_key = next_key()
+local rules_key, customers_key, own_holds_key = next_key(), next_key(), next_key()
+local stopped_key, waiting_key = next_key(), next_key()
 
 -- The fence. A Redis that has lost its scripts runs none; but one that was flushed still has them, and so
 -- has a former master that comes back. The key is the last thing an admission sets, and the first it takes.
 if read("GET", generation_key) ~= GENERATION then return refuse_all("RECOVERING") end
 
 local events = {}
+-- Of the shared hashes: an empty one is not asked again.
+local sizes = {}
 
 -- The name of a shared key that holds something else than it should, or nil.
 local function corrupt_shared_key()
@@ -16,9 +20,18 @@ local function corrupt_shared_key()
   if read("ZCARD", deadlines_key) == nil then return deadlines_key end
   local seq = read("GET", seq_key)
   if seq == nil or not whole(seq or "0") then return seq_key end
+  for _, key in ipairs({ rules_key, customers_key, own_holds_key, stopped_key, waiting_key }) do
+    sizes[key] = read("HLEN", key)
+    if not sizes[key] then return key end
+  end
   return nil
 end
 local corrupt_key = corrupt_shared_key()
+
+-- What the next event's seq will be.
+local function next_seq()
+  return whole(read("GET", seq_key) or "0") + #events + 1
+end
 
 local function add_event(event_id, event_type, payload)
   events[#events + 1] = { event_id = event_id, type = event_type, payload = payload }

@@ -7,6 +7,7 @@ import { createClock } from "../../src/redis/clock.ts";
 import { createRecords } from "../../src/redis/idempotency.ts";
 import { createInventory } from "../../src/redis/inventory.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { createRules } from "../../src/redis/rules.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
 import { createStores } from "../../src/redis/stores.ts";
@@ -33,6 +34,7 @@ export async function openDecidingSide(redis_url: string) {
   const inventory = createInventory({ batcher, keys, clock });
   const stores = createStores(redis, keys, STORE);
   const stock = createStock({ batcher, keys, stores, default_store: STORE });
+  const rules = createRules({ batcher, redis, keys });
   const records = createRecords(redis, keys, scripts.generation);
 
   const key_prefix = newKeyPrefix();
@@ -57,6 +59,7 @@ export async function openDecidingSide(redis_url: string) {
     inventory,
     stores,
     stock,
+    rules,
     records,
     log,
     async stop() {

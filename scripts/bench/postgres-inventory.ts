@@ -52,7 +52,8 @@ export async function createPostgresInventory(
       });
       const [hold] = rows;
       if (!hold) throw new Rejection("SOLD_OUT", "Sold out.", { sku: line?.sku });
-      return { hold_id, expires_at: hold.expires_at.getTime(), replayed: false };
+      const expires_at = hold.expires_at.getTime();
+      return { hold_id, expires_at, created_at: expires_at - ttl_seconds * 1000, replayed: false };
     },
   };
 }

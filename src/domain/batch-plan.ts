@@ -1,12 +1,13 @@
 import {
-  changesOf,
   type EventType,
   HOLD_EVENTS,
   type HoldPayload,
   type InventoryEvent,
   isHoldEvent,
-  type LineChange,
+  isRulesEvent,
+  type RulesPayload,
 } from "./event.ts";
+import { changesOf, type LineChange } from "./line-changes.ts";
 
 /** An event that the ledger has just taken in. `recorded_id` counts them in that order, with gaps. */
 export type RecordedEvent = InventoryEvent & { recorded_id: number };
@@ -45,6 +46,10 @@ export type SeqRange = { first: number; last: number };
 export type BatchPlan = {
   /** The newest state of each hold the events speak of. */
   holds: HoldPayload[];
+  /** Ids of those whose lines the ledger may have otherwise. */
+  relined: string[];
+  /** The newest rules of each sku the events speak of. */
+  rules: RulesPayload[];
   levels: StockLevel[];
   movements: Movement[];
   /** Every store the events speak of. */
@@ -74,6 +79,8 @@ export function planBatch(
   applied_seq: number,
 ): BatchPlan {
   const holds = new Map<string, HoldPayload>();
+  const relined = new Set<string>();
+  const rules = new Map<string, RulesPayload>();
   const changed = new Map<string, StockLevel>();
   const movements: Movement[] = [];
   const stores = new Set<string>();
@@ -91,6 +98,11 @@ export function planBatch(
       const { payload } = event;
       const known = holds.get(payload.hold_id);
       if (!known || known.version < payload.version) holds.set(payload.hold_id, payload);
+      if (payload.lines.some(({ deltas }) => deltas)) relined.add(payload.hold_id);
+    } else if (isRulesEvent(event)) {
+      const known = rules.get(event.payload.sku);
+      if (!known || known.version < event.payload.version)
+        rules.set(event.payload.sku, event.payload);
     } else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
 
     const cause = causeOf(event);
@@ -106,6 +118,8 @@ export function planBatch(
   }
   return {
     holds: [...holds.values()],
+    relined: [...relined],
+    rules: [...rules.values()],
     levels: [...changed.values()],
     movements,
     stores: [...stores],
@@ -121,6 +135,9 @@ type Cause = Pick<Movement, "occurred_at" | "reference" | "reason" | "notes" | "
 // Of all movements of an event.
 function causeOf(event: InventoryEvent): Cause {
   const { occurred_at, reason = null } = event.payload;
+  if (isRulesEvent(event)) {
+    return { occurred_at, reference: null, reason, notes: null, actor: event.payload.actor };
+  }
   if (!isHoldEvent(event)) {
     const { reference = null, notes = null, actor } = event.payload;
     return { occurred_at, reference, reason, notes, actor };

@@ -72,6 +72,10 @@ export type RecoveryReport = Sides & {
     active_holds: number;
     ended_holds: number;
     records: number;
+    /** Skus whose rules were given back. */
+    rules: number;
+    /** Customers of a sku whose units were counted anew. */
+    customers: number;
   };
   /** Stocks that have or had units held, and those of them (the first few) where the holds say otherwise. */
   checked: { stocks: number; differing: number; differences: HeldDifference[] };

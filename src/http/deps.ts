@@ -3,6 +3,7 @@ import type { Pool } from "../postgres/client.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Records } from "../redis/idempotency.ts";
 import type { Inventory } from "../redis/inventory.ts";
+import type { Rules } from "../redis/rules.ts";
 import type { Stock } from "../redis/stock.ts";
 import type { Stores } from "../redis/stores.ts";
 import type { LagReader } from "./lag.ts";
@@ -12,6 +13,7 @@ import type { Handler } from "./route.ts";
 export type RouteDeps = {
   inventory: Inventory;
   stock: Stock;
+  rules: Rules;
   stores: Stores;
   records: Records;
   ledger: Ledger;

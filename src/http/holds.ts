@@ -6,6 +6,7 @@ import type { RouteDeps } from "./deps.ts";
 import { isoTime, paymentRef, quantity, sku, storeId, time, ttlSeconds, userId } from "./fields.ts";
 import { findHold, knownForm } from "./find-hold.ts";
 import { idempotencyKey, text } from "./parse.ts";
+import { TAKING_PROBLEMS } from "./problem-kinds.ts";
 import { type Route, route } from "./route.ts";
 import { inStore } from "./stores-known.ts";
 
@@ -63,7 +64,9 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
         user_id: userId,
         idempotency_key: idempotencyKey.optional(),
         store_id: storeId.optional(),
-        ttl_seconds: ttlSeconds.default(TTL_SECONDS_DEFAULT),
+        ttl_seconds: ttlSeconds.optional().meta({
+          description: `Else as the sale's rules say, or ${TTL_SECONDS_DEFAULT}.`,
+        }),
       }),
       answers: {
         201: {
@@ -72,7 +75,7 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
           headers: { Location: "Where to read it." },
         },
       },
-      problems: ["IDEMPOTENCY_KEY_MISSING", "SOLD_OUT", "STORE_NOT_FOUND", "UNKNOWN_SKU"],
+      problems: ["IDEMPOTENCY_KEY_MISSING", "STORE_NOT_FOUND", ...TAKING_PROBLEMS],
     },
     request_budget_ms,
     async ({ body, key, context }) => {
@@ -80,7 +83,16 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
       const idempotency_key = oneKey(key, body.idempotency_key);
       const lines = [{ sku, store_id, quantity: qty }];
       const hold = await inStore(deps, store_id, () =>
-        inventory.createHold({ lines, user_id, ttl_seconds, idempotency_key }, context),
+        inventory.createHold(
+          {
+            lines,
+            user_id,
+            ttl_seconds: ttl_seconds ?? TTL_SECONDS_DEFAULT,
+            ttl_is_usual: ttl_seconds === undefined,
+            idempotency_key,
+          },
+          context,
+        ),
       );
       return {
         status: 201,

@@ -2,7 +2,7 @@ import type { Request, Response } from "express";
 import { z } from "zod";
 import { Rejection } from "../domain/rejection.ts";
 import { countAnswer } from "./answer.ts";
-import { PROBLEMS, type ProblemCode, slugOf } from "./problem.ts";
+import { PROBLEMS, type ProblemCode, slugOf } from "./problem-kinds.ts";
 import { type Route, rawRoute } from "./route.ts";
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]; // Object.keys forgets the literals

@@ -7,7 +7,7 @@ import { answer, answerUnlessKnown, contextOf, type RequestContext } from "./ans
 import { hasBody, readJson } from "./body.ts";
 import { idempotencyKeyHeader, ifMatchHeader, parse } from "./parse.ts";
 import { canWait, preferredWait, whenRecorded } from "./prefer.ts";
-import type { ProblemCode } from "./problem.ts";
+import type { ProblemCode } from "./problem-kinds.ts";
 
 const NOTHING = z.strictObject({});
 type Nothing = typeof NOTHING;

@@ -17,6 +17,7 @@ import { createPurchaseRoutes } from "./v1/purchase.ts";
 import { createReconciliationRoutes } from "./v1/reconciliations.ts";
 import { createRecoveryRoutes } from "./v1/recovery.ts";
 import { createReservationRoutes } from "./v1/reservations.ts";
+import { createRulesRoutes } from "./v1/rules.ts";
 import { createStockRoutes } from "./v1/stock.ts";
 import { createStoreRoutes } from "./v1/stores.ts";
 import { createTransferRoutes } from "./v1/transfers.ts";
@@ -34,6 +35,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createBulkRoutes(deps),
     ...createProductRoutes(deps),
     ...createStoreRoutes(deps),
+    ...createRulesRoutes(deps),
     ...createOrderRoutes(deps),
     ...createMovementRoutes(deps),
     ...createEventRoutes(deps),

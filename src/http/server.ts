@@ -8,7 +8,8 @@ import {
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
 import { SERVER_LIMITS } from "../listen.ts";
-import { PROBLEMS, type ProblemCode, problemBody } from "./problem.ts";
+import { problemBody } from "./problem.ts";
+import { PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
 const CONNECTIONS_MAX = 20_000;
 const DRAIN_MS_MAX = 10_000;

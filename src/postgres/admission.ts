@@ -1,5 +1,6 @@
 import type { SeqRange } from "../domain/batch-plan.ts";
-import { type HoldPayload, MalformedEvent, parseEvent } from "../domain/event.ts";
+import type { HoldPayload } from "../domain/event.ts";
+import { MalformedEvent, parseEvent } from "../domain/parse-event.ts";
 import { type AdmissionState, type Judgement, judge, type Sides } from "../domain/recovery.ts";
 import { within } from "../within.ts";
 import { type Connection, connect, type Pool } from "./client.ts";

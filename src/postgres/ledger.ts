@@ -1,6 +1,8 @@
 import type { Hold } from "../domain/hold.ts";
+import type { KeptRules } from "../domain/rules.ts";
 import type { Pool } from "./client.ts";
 import { HOLD_COLUMNS, type HoldRow, holdOf } from "./hold-row.ts";
+import { RULES_COLUMNS, type RulesRow, rulesOf } from "./rules-row.ts";
 
 export type Ledger = ReturnType<typeof createLedger>;
 
@@ -15,6 +17,17 @@ export function createLedger(pool: Pool) {
     });
     const [row] = rows;
     return row ? holdOf(row) : null;
+  }
+
+  /** A sku's rules as they were last recorded; null when it never had any. */
+  async function readRules(sku: string): Promise<KeptRules | null> {
+    const { rows } = await pool.query<RulesRow>({
+      name: "read_rules",
+      text: `select ${RULES_COLUMNS} from sale_rules where sku = $1`,
+      values: [sku],
+    });
+    const [row] = rows;
+    return row ? rulesOf(row) : null;
   }
 
   /** How far a partition is recorded. */
@@ -56,5 +69,5 @@ export function createLedger(pool: Pool) {
     await pool.query("select 1");
   }
 
-  return { readHold, readProgress, noteSeen, makeMovementPartitions, ping };
+  return { readHold, readRules, readProgress, noteSeen, makeMovementPartitions, ping };
 }

@@ -7,7 +7,9 @@ import {
   stockOf,
 } from "../domain/batch-plan.ts";
 import { type HoldPayload, type InventoryEvent, isHoldEvent } from "../domain/event.ts";
+import { changesOf } from "../domain/line-changes.ts";
 import type { Connection, Statement } from "./client.ts";
+import { replaceLines, upsertRules } from "./recording-changes.ts";
 
 // The rows of one recorded batch, a statement for each table however large the batch is. Rows that others
 // write too are sorted, so that two writers of them wait for each other instead of locking crosswise.
@@ -56,8 +58,7 @@ export async function insertProcessed(
 /** The ledger's level of each stock the events touch, as far as it has one. */
 export async function readLevels(client: Connection, events: InventoryEvent[]) {
   const lines = new Map<string, { sku: string; store_id: string }>();
-  for (const { payload } of events)
-    for (const line of payload.lines) lines.set(stockOf(line), line);
+  for (const event of events) for (const line of changesOf(event)) lines.set(stockOf(line), line);
   const stocks = [...lines.values()];
   const { rows } = await client.query<Omit<StockLevel, "updated_at">>({
     name: "read_levels",
@@ -76,8 +77,11 @@ export async function readLevels(client: Connection, events: InventoryEvent[]) {
 export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
   const holds = plan.holds.toSorted((a, b) => (a.hold_id < b.hold_id ? -1 : 1));
   const sold = holds.filter(isSold);
+  const relined = holds.filter(({ hold_id }) => plan.relined.includes(hold_id));
   return [
     ...(holds.length > 0 ? [upsertHolds(holds), insertLines(holds)] : []),
+    ...(relined.length > 0 ? replaceLines(relined) : []),
+    ...(plan.rules.length > 0 ? [upsertRules(plan.rules)] : []),
     ...(sold.length > 0 ? [insertOrders(sold)] : []),
     upsertLevels(plan.levels.toSorted((a, b) => (stockOf(a) < stockOf(b) ? -1 : 1))),
     insertMovements(plan.movements),
@@ -119,7 +123,9 @@ function upsertHolds(holds: HoldPayload[]): Statement {
 
 function insertLines(holds: HoldPayload[]): Statement {
   const lines = holds.flatMap(({ hold_id, lines }) =>
-    lines.map(({ sku, store_id, quantity }) => ({ hold_id, sku, store_id, quantity })),
+    lines
+      .filter(({ quantity, deltas }) => quantity > 0 || !deltas) // one was taken out of its hold
+      .map(({ sku, store_id, quantity }) => ({ hold_id, sku, store_id, quantity })),
   );
   return {
     name: "insert_hold_lines",

@@ -1,5 +1,7 @@
 import type { Line } from "../domain/hold.ts";
+import type { CustomerCount, KeptRules } from "../domain/rules.ts";
 import type { Connection } from "./client.ts";
+import { countsOfCustomers, RULES_COLUMNS, type RulesRow, rulesOf } from "./rules-row.ts";
 
 /** Rows of one chunk: large enough that the round trips are nothing beside the rows. */
 const CHUNK_MAX = 2_000;
@@ -125,6 +127,28 @@ export function createRestorable(client: Connection) {
     return rows.map(({ store_id, latency_rank }) => [store_id, latency_rank]);
   }
 
+  /** The rules of every sku that has or had some. */
+  async function rules(): Promise<{ sku: string; kept: KeptRules }[]> {
+    const { rows } = await client.query<RulesRow & { sku: string }>(
+      `select sku, ${RULES_COLUMNS} from sale_rules order by sku`,
+    );
+    return rows.map(({ sku, ...row }) => ({ sku, kept: rulesOf(row) }));
+  }
+
+  /** What customers have of the skus that are counted, now. */
+  async function* customerCounts(): AsyncGenerator<CustomerCount[]> {
+    // Held beyond its statement, so that no transaction stays open while Redis is given each chunk.
+    await client.query(
+      `declare customer_counts cursor with hold for ${countsOfCustomers("in (select sku from sale_rules where counts)")}`,
+    );
+    for (;;) {
+      const { rows } = await client.query<CustomerCount>(`fetch ${CHUNK_MAX} from customer_counts`);
+      if (rows.length > 0) yield rows;
+      if (rows.length < CHUNK_MAX) break;
+    }
+    await client.query("close customer_counts");
+  }
+
   /** Stocks of which units are held, by the ledger's word. */
   async function heldStocks(): Promise<{ sku: string; store_id: string }[]> {
     const { rows } = await client.query<{ sku: string; store_id: string }>(
@@ -133,7 +157,17 @@ export function createRestorable(client: Connection) {
     return rows;
   }
 
-  return { levels, activeHolds, eventsSince, endedOf, notActiveOf, stores, heldStocks };
+  return {
+    levels,
+    activeHolds,
+    eventsSince,
+    endedOf,
+    notActiveOf,
+    stores,
+    rules,
+    customerCounts,
+    heldStocks,
+  };
 }
 
 const inMs = (column: string) => `round(extract(epoch from ${column}) * 1000)::bigint`;

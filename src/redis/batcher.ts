@@ -46,8 +46,6 @@ export function createBatcher(deps: {
   batch_max?: number;
 }) {
   const { batch_max = BATCH_MAX } = deps;
-  const { stream, seq, deadlines, generation } = deps.keys;
-  const shared_keys = [stream, seq, deadlines, generation];
   const queues = new Map<ScriptName, Waiting[]>();
   const in_flight = new Set<Waiting[]>();
   let queued = 0;
@@ -142,7 +140,7 @@ export function createBatcher(deps: {
   }
 
   function joinRequests(script: ScriptName, batch: Waiting[]) {
-    const keys = READ_SCRIPTS.has(script) ? [] : [...shared_keys];
+    const keys = READ_SCRIPTS.has(script) ? [] : [...deps.keys.shared];
     const args = [String(batch.length)];
     for (const { request, deadline } of batch) {
       keys.push(...request.keys);

@@ -42,6 +42,22 @@ export function commonRefusal(tuple: Tuple): Error | Rejection {
       );
     case "HOLD_NOT_FOUND":
       return new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
+    case "SALE_PAUSED":
+      return new Rejection("SALE_PAUSED", `The sale of ${tuple[1]} is paused.`, { sku: tuple[1] });
+    case "SALE_NOT_OPEN": {
+      const opens_at = isoOf(tuple[2]);
+      const detail = `The sale of ${tuple[1]} opens at ${opens_at}.`;
+      return new Rejection("SALE_NOT_OPEN", detail, { sku: tuple[1], opens_at });
+    }
+    case "SALE_CLOSED": {
+      const closes_at = isoOf(tuple[2]);
+      const detail = `The sale of ${tuple[1]} ended at ${closes_at}.`;
+      return new Rejection("SALE_CLOSED", detail, { sku: tuple[1], closes_at });
+    }
+    case "LIMIT_EXCEEDED":
+      return limitExceeded(tuple);
+    case "CUSTOMER_REQUIRED":
+      return new Rejection("INVALID_REQUEST", `${tuple[1]} is limited per customer: say who buys.`);
     case "UNKNOWN_SKU":
       return new Rejection("UNKNOWN_SKU", `Nobody has stocked ${tuple[1]}.`, { sku: tuple[1] });
     case "CORRUPT":
@@ -51,6 +67,22 @@ export function commonRefusal(tuple: Tuple): Error | Rejection {
       return new Error(`A script answered ${tuple[0]}, which this call does not expect.`);
   }
 }
+
+/** As the rules are called where they are set. */
+const RULE_NAMES: Record<string, string> = {
+  max_per_order: "maxPerOrder",
+  max_per_customer: "maxPerCustomer",
+  max_active_holds: "maxActiveHolds",
+  max_extensions: "maxExtensions",
+};
+
+function limitExceeded([, sku, name, limit, left]: Tuple): Rejection {
+  const rule = RULE_NAMES[String(name)] ?? String(name);
+  const detail = `${rule} of ${sku} is ${limit}, and ${left} of that is left.`;
+  return new Rejection("LIMIT_EXCEEDED", detail, { sku, rule, limit, left });
+}
+
+const isoOf = (millis: unknown) => new Date(Number(millis)).toISOString();
 
 /** The lines of a refusal that names each which asks for more than there is. */
 export function shortLines(tuple: Tuple) {

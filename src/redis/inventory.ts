@@ -28,10 +28,13 @@ export function createInventory({
   batcher,
   clock,
   keys,
+  jitter_ms_max = 0,
 }: {
   batcher: Batcher;
   clock: Clock;
   keys: Keys;
+  /** Holds made in one second do not all end in one: each lasts up to so much longer. */
+  jitter_ms_max?: number;
 }) {
   const submit = createSubmit(batcher);
 
@@ -44,13 +47,15 @@ export function createInventory({
       lines: Line[];
       user_id: string;
       ttl_seconds: number;
+      /** Nobody asked for it: the rules of the sale may say otherwise. */
+      ttl_is_usual?: boolean | undefined;
       idempotency_key: string;
       route?: "reserve" | "v1_reserve" | undefined;
     },
     context: CallContext,
-  ): Promise<{ hold_id: string; expires_at: number; replayed: boolean }> {
+  ): Promise<{ hold_id: string; expires_at: number; created_at: number; replayed: boolean }> {
     const hold_id = newHoldId();
-    const { user_id, ttl_seconds, idempotency_key, route = "reserve" } = input;
+    const { user_id, ttl_seconds, ttl_is_usual, idempotency_key, route = "reserve" } = input;
     const lines = sumLines(input.lines);
     refuseTooMany(lines);
     const tuple = await submit("create_holds", context, {
@@ -60,7 +65,9 @@ export function createInventory({
         context.request_id,
         hold_id,
         user_id,
+        ttl_is_usual ? "" : String(ttl_seconds * 1000),
         String(ttl_seconds * 1000),
+        String(jitterMs(jitter_ms_max)),
         fingerprintOf([route, lines, user_id, ttl_seconds]),
         ...lineArgs(lines),
       ],
@@ -68,12 +75,14 @@ export function createInventory({
     switch (tuple[0]) {
       case "CREATED":
       case "REPLAYED": {
-        const [, first_id, expires_at] = tuple;
+        const [, first_id, expires_at, created_at] = tuple;
         // When a retry of ours met the record of our own lost reply, the hold is new to the caller.
         const replayed = first_id !== hold_id;
         return {
           hold_id: String(first_id),
           expires_at: Number(expires_at),
+          // A record of before created_at was remembered.
+          created_at: Number(created_at ?? Number(expires_at) - ttl_seconds * 1000),
           replayed,
         };
       }
@@ -247,6 +256,8 @@ export function createInventory({
     now: clock.now,
   };
 }
+
+const jitterMs = (max: number) => Math.floor(Math.random() * (max + 1));
 
 const lineArgs = (lines: Line[]) => [
   String(lines.length),

@@ -17,6 +17,7 @@ export const IDEM_ROUTES = [
   "bulk",
   "product",
   "seed",
+  "rules",
 ] as const;
 export type IdemRoute = (typeof IDEM_ROUTES)[number];
 
@@ -29,7 +30,7 @@ export function createKeys(defaultStore: string) {
     store_id === defaultStore ? sku : `${sku}@${store_id}`;
   const stockKey = (sku: string, store_id: string) => `stock:${item(sku, store_id)}`;
   const itemKey = (sku: string, store_id: string) => `item:${item(sku, store_id)}`;
-  return {
+  const keys = {
     stock: stockKey,
     item: itemKey,
     /** Both keys of a stock, as the scripts take them. */
@@ -44,6 +45,16 @@ export function createKeys(defaultStore: string) {
     stores: "inventory.stores",
     /** sku -> how many purchases were dealt out in turn. */
     turns: "inventory.turns",
+    /** sku -> its rules, in the words of lua/lib/rules.lua. */
+    rules: "inventory.rules",
+    /** "<sku> <user_id>" -> "<units> <active holds>", of skus that are limited per customer. */
+    customers: "inventory.customers",
+    /** "<sku> <user_id>" -> the active hold that a reserve with `replace` takes the place of. */
+    own_holds: "inventory.own_holds",
+    /** sku -> why nobody may take any until somebody has looked. */
+    stopped: "inventory.stopped",
+    /** Which stocks somebody waits for. */
+    waiting: "inventory.waiting",
     deadlines: "holds:deadlines",
     seq: "inventory.seq",
     /** The generation that Redis was admitted with; no such key while it is not. */
@@ -54,6 +65,13 @@ export function createKeys(defaultStore: string) {
     dead: "inventory.dead",
     /** A channel: after each batch the recorder tells there how far it has come. */
     recorded: "inventory.recorded",
+  };
+  const { stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting } =
+    keys;
+  return {
+    ...keys,
+    /** What every script that decides takes first, in this order. */
+    shared: [stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting],
   };
 }
 

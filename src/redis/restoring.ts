@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { compareEntryIds } from "../domain/entry-id.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
+import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
 import { readLua } from "./scripts.ts";
@@ -162,6 +163,36 @@ export function createRestoring(redis: Redis, keys: Keys) {
       );
     }
 
+    /** Returns of how many skus they were written. */
+    async function restoreRules(
+      rules: { sku: string; kept: KeptRules }[],
+      rebuild: Rebuild,
+    ): Promise<number> {
+      const [written = 0] = await run(
+        "restore_rules",
+        [keys.rules],
+        [rebuild, texts(rules.map(({ sku, kept }) => [sku, keptRulesText(kept)]))],
+      );
+      return written;
+    }
+
+    /** @param part FIRST forgets all that Redis had counted */
+    async function restoreCounts(counts: CustomerCount[], part: "FIRST" | "NEXT"): Promise<void> {
+      await run(
+        "restore_counts",
+        [keys.customers],
+        [
+          part,
+          texts(
+            counts.map(({ sku, user_id, units, active }) => [
+              `${sku} ${user_id}`,
+              `${units} ${active}`,
+            ]),
+          ),
+        ],
+      );
+    }
+
     return {
       /** The highest that this Redis knew of. */
       generation,
@@ -177,6 +208,8 @@ export function createRestoring(redis: Redis, keys: Keys) {
       forgetHolds,
       restoreRecords,
       restoreCounters,
+      restoreRules,
+      restoreCounts,
       open: (admitted: number) => run("open", [keys.generation], [admitted]),
     };
   }
@@ -185,6 +218,8 @@ export function createRestoring(redis: Redis, keys: Keys) {
 }
 
 const SCRIPTS = [
+  "restore_rules",
+  "restore_counts",
   "still_mine",
   "announce",
   "restore_stocks",

@@ -17,6 +17,7 @@ export type ScriptName =
   | "expire_holds"
   | "read_holds"
   | "change_stocks"
+  | "change_rules"
   | "transfer_stock"
   | "create_purchases"
   | "read_stocks";

@@ -7,15 +7,15 @@ import {
   stockOf,
 } from "../../src/domain/batch-plan.ts";
 import {
-  changesOf,
   HOLD_EVENTS,
   type HoldEventType,
-  holdDeltas,
+  MOVING_EVENTS,
   STOCK_EVENTS,
 } from "../../src/domain/event.ts";
+import { changesOf, holdDeltas } from "../../src/domain/line-changes.ts";
 import { eventOf, stockEventOf } from "./events.ts";
 
-const holdTypes = Object.keys(HOLD_EVENTS) as HoldEventType[]; // its own keys
+const holdTypes = MOVING_EVENTS.filter((type) => type in HOLD_EVENTS) as HoldEventType[];
 
 /** A history as Redis makes it: every change of two stocks, some of them by hand. */
 const history = fc

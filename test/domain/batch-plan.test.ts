@@ -78,6 +78,8 @@ describe("a batch of events in order", () => {
   test("of none changes nothing", () => {
     expect(planBatch([], new Map(), 7)).toEqual({
       holds: [],
+      relined: [],
+      rules: [],
       levels: [],
       movements: [],
       stores: [],

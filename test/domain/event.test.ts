@@ -1,16 +1,16 @@
 import { describe, expect, test } from "@jest/globals";
 import {
-  changesOf,
   EVENT_TYPES,
   firstEventIdAt,
   HOLD_EVENTS,
   type HoldEventType,
   isHoldEvent,
-  MalformedEvent,
-  parseEvent,
+  RULES_EVENTS,
   STOCK_EVENTS,
 } from "../../src/domain/event.ts";
 import { newEventId } from "../../src/domain/ids.ts";
+import { changesOf } from "../../src/domain/line-changes.ts";
+import { MalformedEvent, parseEvent } from "../../src/domain/parse-event.ts";
 import {
   changed,
   eventFields,
@@ -128,7 +128,7 @@ describe("an entry is no event", () => {
 
   test.each([
     ["event_id", ["", "1", "0192b3a4", "0192b3a4-0000-7000-8000-00000000000g"]],
-    ["type", ["", "hold_created", "HOLD_CHANGED", "toString", "__proto__"]],
+    ["type", ["", "hold_created", "HOLD_LOST", "toString", "__proto__"]],
     ["seq", ["", "0", "-1", "1.5", "01", "1e3", " 1", "1\n", "1000000000000000", "NaN"]],
     ["payload", ["", "{", "undefined", "null", "[]", "1", '"x"', "{}"]],
   ])("with a bad %s", (field, texts) => {
@@ -238,7 +238,8 @@ describe("each event moves its units from where they were to where they are", ()
   });
 
   test("and these are all there are", () => {
-    expect(EVENT_TYPES).toHaveLength(8);
-    expect(new Set(EVENT_TYPES)).toEqual(new Set([...Object.keys(HOLD_EVENTS), ...STOCK_EVENTS]));
+    expect(EVENT_TYPES).toHaveLength(11);
+    const groups = [...Object.keys(HOLD_EVENTS), ...STOCK_EVENTS, ...RULES_EVENTS];
+    expect(new Set(EVENT_TYPES)).toEqual(new Set(groups));
   });
 });

@@ -8,9 +8,10 @@ import {
 import {
   HOLD_EVENTS,
   type HoldEventType,
-  holdDeltas,
+  MOVING_EVENTS,
   STOCK_EVENTS,
 } from "../../src/domain/event.ts";
+import { holdDeltas } from "../../src/domain/line-changes.ts";
 import { eventOf, levelOf as level, payloadOf, stockEventOf } from "./events.ts";
 
 const levelsOf = (...list: StockLevel[]) => new Map(list.map((item) => [stockOf(item), item]));
@@ -33,8 +34,7 @@ describe("who did it, and why", () => {
     return { available: 10 - available_delta, held: 3 - held_delta };
   };
 
-  test.each(Object.keys(HOLD_EVENTS) as HoldEventType[])(
-    // its own keys
+  test.each(MOVING_EVENTS.filter((type) => type in HOLD_EVENTS) as HoldEventType[])(
     "%s: its user, or nobody, unless time did it",
     (type) => {
       const expires = type === "HOLD_EXPIRED";

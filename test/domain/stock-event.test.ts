@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { HOLD_EVENTS, MalformedEvent, parseEvent, STOCK_EVENTS } from "../../src/domain/event.ts";
+import { HOLD_EVENTS, STOCK_EVENTS } from "../../src/domain/event.ts";
+import { MalformedEvent, parseEvent } from "../../src/domain/parse-event.ts";
 import { changed, eventFields, stockPayloadOf } from "./events.ts";
 
 function malformed(fields: Record<string, string>, message: RegExp) {

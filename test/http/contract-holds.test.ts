@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { PROBLEMS, type ProblemCode, problemBody } from "../../src/http/problem.ts";
+import { problemBody } from "../../src/http/problem.ts";
+import { PROBLEMS, type ProblemCode } from "../../src/http/problem-kinds.ts";
 import { holdToDocument } from "./contract.ts";
 
 const URL_OF = (path: string) => `http://localhost:1${path}`;

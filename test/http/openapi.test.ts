@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { absentDeps, describeRoutes } from "../../scripts/describe-routes.ts";
 import { documentText, lookUp, type Operation, readDocument } from "../../scripts/read-document.ts";
 import { createApp } from "../../src/http/app.ts";
-import { PROBLEMS, type ProblemCode } from "../../src/http/problem.ts";
+import { PROBLEMS, type ProblemCode } from "../../src/http/problem-kinds.ts";
 import { createConforms } from "./contract-schemas.ts";
 
 const CODES = Object.keys(PROBLEMS) as ProblemCode[]; // Object.keys forgets the literals

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
-import { PROBLEMS, type ProblemCode, slugOf } from "../../src/http/problem.ts";
+import { PROBLEMS, type ProblemCode, slugOf } from "../../src/http/problem-kinds.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 

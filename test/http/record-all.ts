@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { parseEvent } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { openRecording } from "../../src/postgres/recording.ts";
 
 /** Writes everything that is in the stream into the ledger, as the worker does. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { parseEvent } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import { endAroundDeadline } from "./deadline-edge.ts";
 import {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { parseEvent } from "../../src/domain/event.ts";
+import { changesOf } from "../../src/domain/line-changes.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import { endAroundDeadline } from "./deadline-edge.ts";
 import {
@@ -231,10 +232,8 @@ describe("a batch of confirms", () => {
   test("sells holds of one stock one after the other, each event with the stock after it", async () => {
     const holds = [await side.hold(), await side.hold(), await side.hold()];
     await confirm(...holds);
-    const lines = (await side.entries())
-      .slice(3)
-      .map((entry) => parseEvent(entry).payload.lines[0]);
-    expect(lines.map((line) => [line?.available, line?.held, line?.version])).toEqual([
+    const lines = (await side.entries()).slice(3).flatMap((entry) => changesOf(parseEvent(entry)));
+    expect(lines.map((line) => [line.available, line.held, line.version])).toEqual([
       [2, 2, 4],
       [2, 1, 5],
       [2, 0, 6],

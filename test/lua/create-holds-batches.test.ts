@@ -31,7 +31,7 @@ describe("an idempotency key", () => {
     const before = await dumpAll(side.redis);
     for (let again = 0; again < 3; again += 1) {
       const { tuples } = await create({ hold_id: newHold(), idem: "k" });
-      expect(tuples).toEqual([["REPLAYED", first, String(now + 60_000)]]);
+      expect(tuples).toEqual([["REPLAYED", first, String(now + 60_000), String(now)]]);
     }
     expect(await dumpAll(side.redis)).toEqual(before);
   });
@@ -54,8 +54,8 @@ describe("an idempotency key", () => {
     const first = newHold();
     const { now, tuples } = await create({ hold_id: first, idem: "k" }, { idem: "k" });
     expect(tuples).toEqual([
-      ["CREATED", first, now + 60_000],
-      ["REPLAYED", first, String(now + 60_000)],
+      ["CREATED", first, now + 60_000, now],
+      ["REPLAYED", first, String(now + 60_000), String(now)],
     ]);
     expect(await side.redis.get("stock:phone")).toBe("4");
     expect(await side.redis.zcard(keys.deadlines)).toBe(1);
@@ -121,7 +121,7 @@ describe("a batch", () => {
     const [first, second] = [newHold(), newHold()];
     const { tuples } = await create({ hold_id: first }, { hold_id: second });
     expect(tuples).toEqual([
-      ["CREATED", first, expect.any(Number)],
+      ["CREATED", first, expect.any(Number), expect.any(Number)],
       ["SOLD_OUT", "phone", "main", 1, 0],
     ]);
     expect(await side.redis.exists(keys.hold(second))).toBe(0);
@@ -163,7 +163,7 @@ describe("a batch", () => {
     for (const count of ["", "x", "101", "-1"]) {
       const broken = requests.map(({ keys: names, args }, i) => ({
         keys: names,
-        args: i === 1 ? args.with(7, count) : args,
+        args: i === 1 ? args.with(9, count) : args,
       }));
       await emptyRedis(side.redis);
       await side.redis.set("stock:phone", "5");

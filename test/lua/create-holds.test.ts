@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { parseEvent } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import {
   createRequest,
@@ -43,7 +43,7 @@ describe("a hold that is granted", () => {
     await side.redis.set("stock:case@north", "1000");
     const { now, tuples } = await create({ hold_id, lines, ttl_ms: 60_000, user_id: "user 1" });
     const expires_at = now + 60_000;
-    expect(tuples).toEqual([["CREATED", hold_id, expires_at]]);
+    expect(tuples).toEqual([["CREATED", hold_id, expires_at, now]]);
     expect(await side.redis.hgetall(keys.hold(hold_id))).toEqual({
       status: "ACTIVE",
       lines: "phone@main=2 case@north=1000",
@@ -95,8 +95,8 @@ describe("a hold that is granted", () => {
     const hold_id = newHold();
     const { now } = await create({ hold_id, idem: "k", fingerprint: "f" });
     const record = keys.idem("reserve", "k");
-    expect(await side.redis.get(record)).toBe(`f ${hold_id} ${now + 60_000}`);
-    expect(await side.records()).toEqual([[record, `f ${hold_id} ${now + 60_000}`]]);
+    expect(await side.redis.get(record)).toBe(`f ${hold_id} ${now + 60_000} ${now}`);
+    expect(await side.records()).toEqual([[record, `f ${hold_id} ${now + 60_000} ${now}`]]);
     const ends_at = await side.redis.pexpiretime(record);
     expect(ends_at).toBeGreaterThanOrEqual(now + DAY_MS);
     expect(ends_at).toBeLessThan(now + DAY_MS + 60_000);
@@ -243,7 +243,7 @@ describe("at its boundaries a hold", () => {
 
   test.each([1, 2, DAY_MS - 1, DAY_MS])("may last %d ms", async (ttl_ms) => {
     const { now, tuples } = await create({ ttl_ms });
-    expect(tuples).toEqual([["CREATED", expect.any(String), now + ttl_ms]]);
+    expect(tuples).toEqual([["CREATED", expect.any(String), now + ttl_ms, now]]);
   });
 
   test.each([1, 99, 100])("may have %d lines", async (count) => {

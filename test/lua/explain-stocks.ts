@@ -6,6 +6,7 @@ type Line = {
   store_id: string;
   quantity?: number;
   available_delta?: number;
+  held_delta?: number;
   available: number;
   held: number;
   version: number;
@@ -13,7 +14,8 @@ type Line = {
 
 /** What an event does to a stock, said here once more: [available, held]. */
 function deltasOf(type: string | undefined, line: Line): [number, number] {
-  const { quantity = 0, available_delta = 0 } = line;
+  const { quantity = 0, available_delta = 0, held_delta } = line;
+  if (held_delta !== undefined) return [available_delta, held_delta];
   switch (type) {
     case "HOLD_CREATED":
       return [-quantity, quantity];
@@ -41,11 +43,12 @@ export function explainStocks(
     [...before].map(([name, available]) => [name, { available, held: 0, version: 0 }]),
   );
   for (const { type, payload } of entries) {
-    const lines: Line[] = JSON.parse(payload ?? "").lines;
-    for (const line of lines) {
+    const { lines = [] }: { lines?: Line[] } = JSON.parse(payload ?? "");
+    for (const line of type === "HOLD_EXTENDED" ? [] : lines) {
       const name = `${line.sku}@${line.store_id}`;
       const stock = stocks.get(name) ?? { available: 0, held: 0, version: 0 };
       const [available_delta, held_delta] = deltasOf(type, line);
+      if (line.held_delta === 0 && available_delta === 0) continue; // it stayed as it was
       stock.available += available_delta;
       stock.held += held_delta;
       stock.version += 1;

@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { admit } from "../../scripts/admit.ts";
 import { READ_SCRIPTS, readScripts, type ScriptName } from "../../src/redis/scripts.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
+import { rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
   confirmRequest,
@@ -48,6 +49,7 @@ const GRANTED: [ScriptName, string, () => Request][] = [
     () => transferRequest({ lines: [{ sku: "phone", quantity: 1 }] }),
   ],
   ["create_purchases", "PURCHASED", () => purchaseRequest({})],
+  ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
 ];
 
 /** Ways Redis may not be admitted with the generation that the scripts have. */

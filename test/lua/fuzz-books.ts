@@ -1,15 +1,18 @@
 import { expect } from "@jest/globals";
 import { parseLines } from "../../src/domain/hold.ts";
+import { explainCustomers } from "./explain-customers.ts";
 import { explainStocks } from "./explain-stocks.ts";
 import { FULL_SKU, SKUS, STOCKED, STORES } from "./fuzz-world.ts";
-import type { ScriptSide } from "./script-side.ts";
+import { keys, type ScriptSide } from "./script-side.ts";
 
 /**
  * Units are neither made nor lost: from what was stocked on, the deltas of the events explain what each stock
- * has, and what is held is what active holds hold.
+ * has, and what is held is what active holds hold. Customers are counted likewise.
  */
 export async function checkBooks(side: ScriptSide) {
-  const stocks = explainStocks(await side.entries(), STOCKED);
+  const entries = await side.entries();
+  const stocks = explainStocks(entries, STOCKED);
+  expect(await side.redis.hgetall(keys.customers)).toEqual(explainCustomers(entries));
   const holding = await heldByHolds(side);
   for (const sku of [...SKUS, FULL_SKU, "ghost"]) {
     for (const store_id of STORES) {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { rulesStep } from "./fuzz-rules-steps.ts";
 import { stockStep } from "./fuzz-stock-steps.ts";
 import {
   batchOf,
@@ -13,6 +14,7 @@ import {
   SKUS,
   type Step,
   step,
+  user_id,
 } from "./fuzz-world.ts";
 import {
   cancelRequest,
@@ -50,6 +52,7 @@ const create = fc
     ttl_ms: fc.constantFrom<number | string>(1, 1, 1, 60_000, 60_000, 60_000, 86_400_000, 0),
     idem: mostlyNewIdem,
     fingerprint,
+    user_id,
   })
   .map(({ spec: { lines, ...rest }, ...more }) => createRequest({ ...rest, ...more, lines }));
 const ending = fc
@@ -80,6 +83,7 @@ export const anyStep = fc.oneof(
   { weight: 2, arbitrary: step("expire_holds", batchOf(expire, 4)) },
   { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
   { weight: 10, arbitrary: stockStep },
+  { weight: 3, arbitrary: rulesStep },
 );
 
 const text = fc.oneof(
@@ -133,6 +137,17 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
   ["letters in another store", (redis) => redis.set("stock:a@north", "abc")],
   ["text as stores", (redis) => redis.set(keys.stores, "text")],
   ["a rank that is none", (redis) => redis.hset(keys.stores, "north", "x").catch(() => undefined)],
+  ["text as rules", (redis) => redis.set(keys.rules, "text")],
+  ["rules that are none", (redis) => redis.hset(keys.rules, "a", "x=y").catch(() => undefined)],
+  ["text as customers", (redis) => redis.set(keys.customers, "text")],
+  [
+    "a count that is none",
+    async (redis) => {
+      await redis.hset(keys.rules, "b", "version=1 counts=1").catch(() => undefined);
+      await redis.hset(keys.customers, "b ada", "x", "b bob", "1").catch(() => undefined);
+    },
+  ],
+  ["a list of stopped skus", (redis) => redis.rpush(keys.stopped, "a").catch(() => undefined)],
   ["text as turns", (redis) => redis.set(keys.turns, "text")],
   ["text as stream", (redis) => redis.set(keys.stream, "text")],
   ["text as deadlines", (redis) => redis.set(keys.deadlines, "text")],

@@ -10,6 +10,7 @@ import {
   STORES,
   sku,
   step,
+  user_id,
 } from "./fuzz-world.ts";
 import { newHold } from "./script-side.ts";
 import {
@@ -57,6 +58,7 @@ const purchase = fc
     sku,
     quantity,
     stores_seen,
+    user_id,
     hold_id: fc.oneof(
       { weight: 4, arbitrary: fc.constant("").map(newHold) },
       { weight: 1, arbitrary: hold_id },

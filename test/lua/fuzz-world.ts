@@ -14,6 +14,8 @@ export const STORES = ["main", "north", "south", "west"];
 export const REGISTERED = 998;
 export const HOLDS = Array.from({ length: 6 }, (_, i) => `H-${i}`);
 const IDEMS = ["k0", "k1", "k2"];
+/** Somebody has to look at it before any of it is sold. */
+const STOPPED_SKU = "stopped";
 /** A sku of which a store has nearly as many as it can have. */
 export const FULL_SKU = "full";
 const FULL = 999_999_999_995;
@@ -24,6 +26,7 @@ export const STOCKED = new Map([
   ["a@north", 4],
   [`${FULL_SKU}@main`, FULL],
   [`${FULL_SKU}@north`, 20],
+  [`${STOPPED_SKU}@main`, 8],
 ]);
 
 export type Step = { script: ScriptName; requests: Request[] };
@@ -37,6 +40,7 @@ export async function startAnew({ redis }: ScriptSide) {
   await redis.mset(stocks);
   await registerStores(redis, REGISTERED - 1);
   await redis.hset(keys.stores, "north", "1");
+  await redis.hset(keys.stopped, STOPPED_SKU, "{}");
 }
 
 export const hold_id = fc.constantFrom(...HOLDS);
@@ -44,7 +48,10 @@ export const sku = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(...SKUS) },
   { weight: 2, arbitrary: fc.constant(FULL_SKU) },
   { weight: 1, arbitrary: fc.constant("ghost") },
+  { weight: 1, arbitrary: fc.constant(STOPPED_SKU) },
 );
+/** Nobody in particular, now and then. */
+export const user_id = fc.constantFrom("ada", "ada", "bob", "");
 export const idem = fc.constantFrom(...IDEMS);
 /** Nearly each request with a key of its own, or all but the first would be replays. */
 export const mostlyNewIdem = fc.oneof(

@@ -13,10 +13,11 @@ const sourceOf = (file: string) => readFileSync(new URL(file, LUA_DIR), "utf8");
 
 const ALLOWED_GLOBALS = [
   ..."redis KEYS ARGV cjson string table math".split(" "),
-  ..."ipairs pairs type tonumber unpack".split(" "),
+  ..."ipairs pairs type tonumber tostring unpack".split(" "),
 ];
 const FLAGS = new Map([
   ["cancel_holds", "#!lua flags=allow-oom"],
+  ["change_rules", "#!lua"],
   ["change_stocks", "#!lua"],
   ["confirm_holds", "#!lua flags=allow-oom"],
   ["create_holds", "#!lua"],

@@ -7,7 +7,7 @@ import { READ_SCRIPTS, readScripts, type ScriptName } from "../../src/redis/scri
 import { freshRedis } from "../setup/stack.ts";
 
 export const keys = createKeys("main");
-export const SHARED_KEYS = [keys.stream, keys.seq, keys.deadlines, keys.generation];
+export const SHARED_KEYS = keys.shared;
 export const DAY_MS = 24 * 60 * 60 * 1000;
 export const FOREVER = 999_999_999_999_999;
 
@@ -29,6 +29,8 @@ export type CreateSpec = Partial<Common> & {
   idem?: string;
   user_id?: string;
   ttl_ms?: number | string;
+  usual_ttl_ms?: number | string;
+  jitter_ms?: number | string;
   fingerprint?: string;
 };
 export type EndingSpec = Common & { idem?: string; fingerprint?: string };
@@ -55,7 +57,9 @@ export function createRequest(spec: CreateSpec = {}): Request {
   const { idem = `key-${hold_id}`, event_id = randomUUID(), request_id = "request-1" } = spec;
   const { fingerprint = "fingerprint-1", lines = [{ sku: "phone", quantity: 1 }] } = spec;
   const parts = lineParts(lines);
-  const args = [deadline, event_id, request_id, hold_id, user_id, ttl_ms, fingerprint];
+  const { usual_ttl_ms = 300_000, jitter_ms = 0 } = spec;
+  const ttls = [ttl_ms, usual_ttl_ms, jitter_ms];
+  const args = [deadline, event_id, request_id, hold_id, user_id, ...ttls, fingerprint];
   return {
     keys: [keys.hold(hold_id), keys.idem("reserve", idem), ...parts.keys],
     args: [...args.map(String), ...parts.args],

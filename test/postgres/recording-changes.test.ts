@@ -1,5 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { type InventoryEvent, parseEvent, STOCK_EVENTS } from "../../src/domain/event.ts";
+import { type InventoryEvent, STOCK_EVENTS } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { freshDatabase } from "../setup/stack.ts";
 import { countRows, emptyLedger, query } from "../worker/query.ts";
 import { shuffled } from "../worker/shop.ts";

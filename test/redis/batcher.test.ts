@@ -147,7 +147,7 @@ describe("group commit", () => {
     await counted.submit("read_stocks", { keys: ["s"], args: ["0", "0"] }, Date.now() + LONG_MS);
     await counted.submit("expire_holds", { keys: ["h"], args: event }, Date.now() + LONG_MS);
     counted.stop();
-    expect(counted.calls.map(({ keys }) => keys)).toEqual([1, 1, 5]);
+    expect(counted.calls.map(({ keys }) => keys)).toEqual([1, 1, 10]);
   });
 
   test("refuses what its queue has no place for, and answers the rest", async () => {

@@ -52,7 +52,11 @@ describe("what a key did", () => {
     const recorded_at = expect.any(Number);
     const [at, bought_at] = [String(sold.confirmed_at), String(bought.confirmed_at)];
     expect(found).toEqual([
-      { route: "reserve", words: [hold_id, String(reserved.expires_at)], recorded_at },
+      {
+        route: "reserve",
+        words: [hold_id, ...[reserved.expires_at, reserved.created_at].map(String)],
+        recorded_at,
+      },
       { route: "v1_confirm", words: [sold.order_id, at], recorded_at },
       {
         route: "purchase",

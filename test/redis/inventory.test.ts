@@ -60,6 +60,7 @@ describe("createHold", () => {
     expect(hold).toEqual({
       hold_id: expect.stringMatching(/^H-[0-9a-f-]{36}$/),
       expires_at: expect.any(Number),
+      created_at: expect.any(Number),
       replayed: false,
     });
     expect(await create("k")).toEqual({ ...hold, replayed: true });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
-import { isHoldEvent, parseEvent } from "../../src/domain/event.ts";
+import { isHoldEvent } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
@@ -50,7 +51,7 @@ test("2,000 holds that are confirmed, cancelled and swept at once end once each"
         },
         context(),
       );
-      const wait = expires_at - one.clock.now() - 100 + (i % 10) * 20;
+      const wait = expires_at - one.clock.now() - 450 + (i % 10) * 55;
       await new Promise((resolve) => setTimeout(resolve, wait));
       return Promise.all([
         one.inventory

@@ -36,6 +36,7 @@ export async function startApi({
   const app = createApp({
     inventory: deciding.inventory,
     stock: deciding.stock,
+    rules: deciding.rules,
     stores: deciding.stores,
     records: deciding.records,
     ledger,

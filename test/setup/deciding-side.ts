@@ -7,6 +7,7 @@ import { createClock } from "../../src/redis/clock.ts";
 import { createRecords } from "../../src/redis/idempotency.ts";
 import { createInventory } from "../../src/redis/inventory.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { createRules } from "../../src/redis/rules.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
 import { createStores } from "../../src/redis/stores.ts";
@@ -34,6 +35,7 @@ export async function openDecidingSide(
   const inventory = createInventory({ batcher, keys, clock });
   const stores = createStores(redis, keys, DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: DEFAULT_STORE });
+  const rules = createRules({ batcher, redis, keys });
   const records = createRecords(redis, keys, scripts.generation);
   const stream = createStream(redis, keys);
   async function close() {
@@ -50,6 +52,7 @@ export async function openDecidingSide(
     inventory,
     stores,
     stock,
+    rules,
     records,
     stream,
     log,

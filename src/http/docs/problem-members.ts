@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { sku, storeId, time } from "../fields.ts";
-import type { ProblemCode } from "../problem.ts";
+import type { ProblemCode } from "../problem-kinds.ts";
 
 const units = (description: string, example: number) => z.int().meta({ description, example });
 const requested = units("Units you asked for.", 5);
@@ -32,10 +32,20 @@ export function problemMembers(named: (name: string) => string): {
     HOLD_CANCELLED: hold,
     HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),
     INVALID_REQUEST: z.object({ errors: errors.optional() }),
+    LIMIT_EXCEEDED: z.object({
+      sku,
+      rule: z.string().meta({ description: "Which rule of the sale.", example: "maxPerCustomer" }),
+      limit: units("What it allows.", 2),
+      left: units("How much of that is left.", 0),
+    }),
     NOT_FOUND: z.object({ [named("event_id")]: event_id.optional() }),
     PRODUCT_EXISTS: z.object({ sku }),
     PRODUCT_IN_USE: z.object({ sku, available, reserved, stocks: z.array(stock) }),
     PRODUCT_NOT_FOUND: z.object({ sku }),
+    RULES_NOT_FOUND: z.object({ sku }),
+    SALE_CLOSED: z.object({ sku, [named("closes_at")]: time }),
+    SALE_NOT_OPEN: z.object({ sku, [named("opens_at")]: time }),
+    SALE_PAUSED: z.object({ sku }),
     SOLD_OUT: z.object({
       sku,
       requested,

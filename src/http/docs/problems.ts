@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { camelCasedName } from "../camel-case.ts";
-import { PROBLEMS, type ProblemCode, problemBody } from "../problem.ts";
+import { problemBody } from "../problem.ts";
+import { PROBLEMS, type ProblemCode } from "../problem-kinds.ts";
 import type { RouteSpec } from "../route.ts";
 import { type AnswerHeader, answerHeaders, REQUEST_ID_EXAMPLE } from "./headers.ts";
 import { problemMembers } from "./problem-members.ts";

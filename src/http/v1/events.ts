@@ -35,9 +35,10 @@ const shown = z.object({
   eventType: z.enum(EVENT_TYPES),
   occurredAt: time,
   aggregate: z.object({
-    type: z.enum(["reservation", "stock"]),
+    type: z.enum(["reservation", "stock", "rules"]),
     id: z.string().meta({
-      description: "A reservation's id, or `sku@storeId` of the first line of a change of stock.",
+      description:
+        "A reservation's id, `sku@storeId` of the first line of a change of stock, or the sku of rules.",
       example: HOLD_ID,
     }),
     version: z.int().meta({ example: 1 }),
@@ -97,6 +98,7 @@ function aggregateOf(payload: RecordedEvent["payload"]): z.infer<typeof shown>["
   if ("hold_id" in payload) {
     return { type: "reservation", id: payload.hold_id, version: payload.version };
   }
+  if ("rules" in payload) return { type: "rules", id: payload.sku, version: payload.version };
   const [first] = payload.lines;
   if (!first) throw new Error("A change of stock without a line was recorded."); // parseEvent refuses it
   return { type: "stock", id: `${first.sku}@${first.store_id}`, version: first.version };

@@ -133,6 +133,13 @@ const changed =
     };
   };
 
+const rulesSet =
+  (route: string) =>
+  ([, version, changed_at]: Words): Told => ({
+    route,
+    result: { version: Number(version), changedAt: isoTime(Number(changed_at)) },
+  });
+
 const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   reserve: reserved("POST /holds/reserve"),
   confirm: confirmed("POST /holds/confirm"),
@@ -148,6 +155,7 @@ const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   bulk: changed("POST /v1/stock:bulk"),
   product: changed("POST /v1/products, its stock"),
   seed: changed("npm run seed"),
+  rules: rulesSet("PUT or DELETE /v1/rules/{sku}"),
 };
 
 const RECORD_ROUTES: Record<RecordRoute, string> = {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EVENT_TYPES } from "../../domain/event.ts";
+import { MOVING_EVENTS } from "../../domain/event.ts";
 import { createHistory } from "../../postgres/history.ts";
 import type { MovementPlace, StockMovement } from "../../postgres/history-movements.ts";
 import type { RouteDeps } from "../deps.ts";
@@ -7,7 +7,7 @@ import { cursor, cursorOf, isoTime, limit, pageOf, sku, storeId, time } from "..
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
 
-const KINDS = [...EVENT_TYPES, "EXTERNAL"] as const;
+const KINDS = [...MOVING_EVENTS, "EXTERNAL"] as const;
 
 const delta = z.int().meta({ example: -2 });
 const shown = z.object({

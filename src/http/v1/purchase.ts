@@ -3,6 +3,7 @@ import type { HoldStatus } from "../../domain/hold.ts";
 import { POLICIES } from "../../domain/stock.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, quantity, sku, storeId, time, userId } from "../fields.ts";
+import { TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { type Route, route } from "../route.ts";
 
 const purchased = z.object({
@@ -35,7 +36,7 @@ export function createPurchaseRoutes({ stock, request_budget_ms }: RouteDeps): R
       answers: {
         202: { description: "Sold.", body: purchased, headers: { Location: "Where to read it." } },
       },
-      problems: ["SOLD_OUT", "UNKNOWN_SKU"],
+      problems: [...TAKING_PROBLEMS],
     },
     request_budget_ms,
     async ({ body: { sku, qty, customerId, policy }, key, context }) => {

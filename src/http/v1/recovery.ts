@@ -48,6 +48,11 @@ const report = z.object({
       activeHolds: count.meta({ example: 12 }),
       endedHolds: count.meta({ example: 5 }),
       records: count.meta({ description: "Of idempotency keys.", example: 17 }),
+      rules: count.meta({ description: "Skus whose rules were given back.", example: 1 }),
+      customers: count.meta({
+        description: "Customers of skus limited per customer, counted anew.",
+        example: 12,
+      }),
     })
     .nullable()
     .meta({ description: "What Redis was given back. Null until it is done." }),
@@ -175,6 +180,9 @@ function present({ report: told, ...recovery }: Recovery): z.infer<typeof report
           activeHolds: restored.active_holds,
           endedHolds: restored.ended_holds,
           records: restored.records,
+          // Reports of before there were rules have none of them.
+          rules: restored.rules ?? 0,
+          customers: restored.customers ?? 0,
         }
       : null,
     checked: checked

@@ -21,6 +21,7 @@ import {
 } from "../fields.ts";
 import { findHold, knownForm } from "../find-hold.ts";
 import { readRecorded } from "../ledger-call.ts";
+import { TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
 
@@ -79,7 +80,9 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           .array(z.strictObject({ sku, qty: quantity }))
           .min(1)
           .max(LINES_MAX),
-        ttlSeconds: ttlSeconds.default(TTL_SECONDS_DEFAULT),
+        ttlSeconds: ttlSeconds.optional().meta({
+          description: `Else as the sale's rules say, or ${TTL_SECONDS_DEFAULT}.`,
+        }),
         customerId: userId.optional(),
       }),
       answers: {
@@ -89,7 +92,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           headers: { Location: "Where to read it." },
         },
       },
-      problems: ["SOLD_OUT", "STORE_NOT_FOUND", "UNKNOWN_SKU"],
+      problems: ["STORE_NOT_FOUND", ...TAKING_PROBLEMS],
     },
     request_budget_ms,
     async ({ body, key, context }) => {
@@ -101,7 +104,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
             route: "v1_reserve",
             lines: summed.map(({ sku, qty }) => ({ sku, store_id, quantity: qty })),
             user_id: customerId,
-            ttl_seconds,
+            ttl_seconds: ttl_seconds ?? TTL_SECONDS_DEFAULT,
+            ttl_is_usual: ttl_seconds === undefined,
             idempotency_key: key,
           },
           context,
@@ -117,7 +121,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           status: "CREATED" satisfies Status,
           lines: summed,
           expiresAt: isoTime(hold.expires_at),
-          createdAt: isoTime(hold.expires_at - ttl_seconds * 1000),
+          createdAt: isoTime(hold.created_at),
         },
       };
     },

@@ -1,0 +1,84 @@
+-- The rules of a sale, by sku, and what each customer has of a sku that is limited per customer. Where no sku
+-- has rules, a whole batch pays a look at whether any has.
+local SWITCHES = { paused = true, returns_free = true, counts = true, removed = true }
+local rules_by_sku, counts, changed_counts = {}, {}, {}
+
+-- Rules are one text, "<name>=<number>" joined by spaces, in which a switch is 1 or not there. What they may
+-- be called stands in src/domain/rules.ts. Nil when it is something else.
+local function parse_rules(text)
+  local rules = {}
+  for word in string.gmatch(text, "%S+") do
+    local name, value = string.match(word, "^([a-z_]+)=(%d+)$")
+    local number = whole(value)
+    if not number then return nil end
+    if SWITCHES[name] then rules[name] = number == 1 else rules[name] = number end
+  end
+  return rules
+end
+
+-- Of a sku whose rules were read: they, or false when it has none.
+local function rules_of(sku)
+  return rules_by_sku[sku] or false
+end
+
+-- Whether there is something to read in a shared hash.
+local function is_filled(key)
+  return sizes[key] ~= 0
+end
+
+local function read_sku_rules(sku)
+  if rules_by_sku[sku] ~= nil or not is_filled(rules_key) then return true end
+  local text = call("HGET", rules_key, sku)
+  local rules = text and parse_rules(text)
+  if rules == nil then return false end
+  rules_by_sku[sku] = rules
+  return true
+end
+
+-- A customer's units of a sku, live or sold, and how many active holds they are in.
+local function read_count(sku, user_id)
+  local field = sku .. " " .. user_id
+  if counts[field] then return true end
+  local text = call("HGET", customers_key, field)
+  local minus, units, active = string.match(text or "0 0", "^(%-?)(%d+) (%-?%d+)$")
+  local below = active and string.sub(active, 1, 1) == "-"
+  units, active = whole(units), active and whole(below and string.sub(active, 2) or active)
+  if not units or not active then return false end
+  counts[field] = {
+    field = field,
+    units = minus == "-" and -units or units,
+    active = below and -active or active,
+  }
+  return true
+end
+
+-- Reads what the rules of some lines' skus are about; returns nil, or the name of a corrupt key.
+local function read_rules(lines, user_id)
+  if not is_filled(rules_key) then return nil end
+  for i = 1, #lines do
+    local sku = lines[i].sku
+    if not read_sku_rules(sku) then return rules_key end
+    if rules_of(sku) and rules_of(sku).counts and user_id ~= "" and not read_count(sku, user_id) then
+      return customers_key
+    end
+  end
+  return nil
+end
+
+-- Counts what a customer takes and gives back, of a sku whose rules count it.
+local function count_customer(sku, user_id, units, active)
+  local count = rules_of(sku) and rules_of(sku).counts and counts[sku .. " " .. user_id]
+  if not count then return end
+  count.units, count.active = count.units + units, count.active + active
+  changed_counts[count.field] = count
+end
+
+local function write_counts()
+  for field, count in pairs(changed_counts) do
+    if count.units == 0 and count.active == 0 then
+      call("HDEL", customers_key, field)
+    else
+      call("HSET", customers_key, field, format("%d %d", count.units, count.active))
+    end
+  end
+end

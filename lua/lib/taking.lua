@@ -1,0 +1,78 @@
+-- Whether the rules of a sale let somebody take units, and for how long. Needs lib/rules.lua.
+local stopped_by_sku = {}
+
+-- Why nobody may take a sku now, or nil. Somebody has to look at a stopped one first.
+local function closed_reply(sku, rules)
+  if is_filled(stopped_key) then
+    if stopped_by_sku[sku] == nil then stopped_by_sku[sku] = call("HEXISTS", stopped_key, sku) == 1 end
+    if stopped_by_sku[sku] then return { "SALE_PAUSED", sku } end
+  end
+  if not rules then return nil end
+  if rules.paused then return { "SALE_PAUSED", sku } end
+  if rules.opens_at and now < rules.opens_at then return { "SALE_NOT_OPEN", sku, rules.opens_at } end
+  if rules.closes_at and now >= rules.closes_at then return { "SALE_CLOSED", sku, rules.closes_at } end
+  return nil
+end
+
+-- What is left of a limit, or nil when there is none: its name, what it is and how much of it is left.
+local function limit_left(rules, name, used)
+  local limit = rules[name]
+  return limit and math.max(0, limit - used)
+end
+
+-- Why a customer may not have `units` more of a sku, in an order that had `units_before` of it, and in
+-- `holds` more active holds; or nil.
+local function limit_reply(sku, rules, user_id, units_before, units, holds)
+  if not (rules.max_per_order or rules.max_per_customer or rules.max_active_holds) then return nil end
+  local count = counts[sku .. " " .. user_id] or { units = 0, active = 0 }
+  local limited = rules.max_per_customer or rules.max_active_holds
+  if limited and user_id == "" then return { "CUSTOMER_REQUIRED", sku } end
+  local asked = {
+    { "max_per_order", units_before, units },
+    { "max_active_holds", count.active, holds },
+    { "max_per_customer", count.units, units },
+  }
+  for _, ask in ipairs(asked) do
+    local name, used, more = unpack(ask)
+    local left = limit_left(rules, name, used)
+    if left and more > left then return { "LIMIT_EXCEEDED", sku, name, rules[name], left } end
+  end
+  return nil
+end
+
+-- Why the rules refuse to sell or hold these lines, or nil. Call read_rules before.
+local function rules_reply(lines, user_id, holds)
+  if not is_filled(rules_key) and not is_filled(stopped_key) then return nil end
+  local units = {}
+  for i = 1, #lines do
+    local line = lines[i]
+    local refused = closed_reply(line.sku, rules_of(line.sku))
+    if refused then return refused end
+    units[line.sku] = (units[line.sku] or 0) + line.quantity
+  end
+  for i = 1, #lines do
+    local sku = lines[i].sku
+    local refused = rules_of(sku) and limit_reply(sku, rules_of(sku), user_id, 0, units[sku], holds)
+    if refused then return refused end
+  end
+  return nil
+end
+
+-- The least of a number that the lines' rules may have, or nil.
+local function least_rule(lines, name)
+  local least = nil
+  for i = 1, #lines do
+    local number = rules_of(lines[i].sku) and rules_of(lines[i].sku)[name]
+    if number and (not least or number < least) then least = number end
+  end
+  return least
+end
+
+-- How long a hold of these lines lasts: as asked, else as their rules say, else as usual; never longer than
+-- the rules let any hold be.
+local function hold_ms_of(lines, asked_ms, usual_ms)
+  if not is_filled(rules_key) then return asked_ms or usual_ms end
+  local seconds, seconds_max = least_rule(lines, "hold_seconds"), least_rule(lines, "max_hold_seconds")
+  local ms = asked_ms or (seconds and seconds * 1000) or usual_ms
+  return seconds_max and math.min(ms, seconds_max * 1000) or ms
+end

@@ -1,0 +1,43 @@
+type Line = { sku: string; quantity: number };
+type Payload = {
+  sku?: string;
+  user_id?: string;
+  counting_begins?: boolean;
+  lines?: Line[];
+};
+
+/** What an event does to its customer's [units, active holds] of a line's sku. */
+function deltasOf(type: string | undefined, { quantity }: Line): [number, number] {
+  switch (type) {
+    case "HOLD_CREATED":
+      return [quantity, 1];
+    case "HOLD_CONFIRMED":
+      return [0, -1];
+    case "HOLD_CANCELLED":
+    case "HOLD_EXPIRED":
+      return [-quantity, -1];
+    case "HOLD_PURCHASED":
+      return [quantity, 0];
+    default:
+      return [0, 0];
+  }
+}
+
+/** What the events say customers have of each sku since it is counted, as Redis keeps it. */
+export function explainCustomers(entries: Record<string, string>[]): Record<string, string> {
+  const counted = new Set<string>();
+  const counts = new Map<string, [number, number]>();
+  for (const { type, payload } of entries) {
+    const { sku, user_id, counting_begins, lines = [] }: Payload = JSON.parse(payload ?? "");
+    if (counting_begins && sku) counted.add(sku);
+    for (const line of lines) {
+      if (!user_id || !counted.has(line.sku)) continue;
+      const field = `${line.sku} ${user_id}`;
+      const [units, active] = counts.get(field) ?? [0, 0];
+      const [units_delta, active_delta] = deltasOf(type, line);
+      counts.set(field, [units + units_delta, active + active_delta]);
+    }
+  }
+  const some = [...counts].filter(([, [units, active]]) => units !== 0 || active !== 0);
+  return Object.fromEntries(some.map(([field, count]) => [field, count.join(" ")]));
+}

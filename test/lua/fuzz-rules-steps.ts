@@ -1,0 +1,32 @@
+import fc from "fast-check";
+import { batchOf, deadline, fingerprint, idem, sku, step } from "./fuzz-world.ts";
+import { rulesRequest } from "./rules-requests.ts";
+
+const PAST = 1;
+const FAR = 4_000_000_000_000;
+
+const some = fc.constantFrom(
+  ...["max_per_order=2", "max_per_customer=3", "max_active_holds=1", "max_per_customer=1000"],
+  ...[`opens_at=${FAR}`, `opens_at=${PAST}`, `closes_at=${PAST}`, `closes_at=${FAR}`],
+  ...["paused=1", "hold_seconds=60", "max_hold_seconds=30", "max_extensions=2", "returns_free=1"],
+);
+// Most rules are mild, or hardly anything would be sold any more.
+const rules = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.subarray(["max_per_customer=5", "max_per_order=3", "hold_seconds=60"]),
+  },
+  { weight: 5, arbitrary: fc.uniqueArray(some, { maxLength: 2 }) },
+  { weight: 1, arbitrary: fc.constant(["max_per_order=two"]) },
+);
+
+const change = fc
+  .record({
+    ...{ sku, deadline, fingerprint, rules },
+    idem,
+    if_version: fc.constantFrom<number | string>("", "", "", "", "", 0, 1, "x"),
+  })
+  .map((spec) => rulesRequest({ ...spec, rules: spec.rules.join(" ") }));
+
+/** A call that sets rules, or takes them away. */
+export const rulesStep = step("change_rules", batchOf(change, 2));

@@ -1,0 +1,28 @@
+import { randomUUID } from "node:crypto";
+import { FOREVER, keys, type Request } from "./script-side.ts";
+
+export type RulesSpec = {
+  sku?: string;
+  /** As Redis keeps them; "" takes them away. */
+  rules: string;
+  if_version?: number | string;
+  idem?: string;
+  fingerprint?: string;
+  deadline?: number | string;
+};
+
+export function rulesRequest(spec: RulesSpec): Request {
+  const { sku = "phone", rules, if_version = "", deadline = FOREVER } = spec;
+  const { idem = randomUUID(), fingerprint = "rules-1" } = spec;
+  const args = [
+    deadline,
+    randomUUID(),
+    "request-3",
+    fingerprint,
+    "operator",
+    sku,
+    if_version,
+    rules,
+  ];
+  return { keys: [keys.idem("rules", idem)], args: args.map(String) };
+}
