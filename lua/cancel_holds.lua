@@ -20,6 +20,7 @@
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -49,5 +50,6 @@ write_events()
 write_stocks()
 write_endings()
 write_counts()
+write_own_holds()
 write_records()
 return replies

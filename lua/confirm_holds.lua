@@ -21,6 +21,7 @@
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -60,5 +61,6 @@ write_events()
 write_stocks()
 write_endings()
 write_counts()
+write_own_holds()
 write_records()
 return replies

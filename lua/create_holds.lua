@@ -1,13 +1,16 @@
 #!lua
 -- Takes stock and creates holds, for a batch of independent requests.
 -- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting; for each
---       request: hold, idem, then for each line: stock, item
+--       request: hold, idem, then for each line: stock, item; and with REPLACE: hold (the replaced one), then
+--       for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, user_id,
---       ttl_ms (may be empty), usual_ttl_ms, jitter_ms, fingerprint, lines, then for each line: sku,
---       store_id, quantity
+--       ttl_ms (may be empty), usual_ttl_ms, jitter_ms, fingerprint, options (words: PARTIAL, REPLACE),
+--       lines, then for each line: sku, store_id, quantity; and with REPLACE: event_id, hold_id
+--       (of the replaced one; empty when there is none), lines, then for each line: sku, store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
---   CREATED hold_id expires_at created_at      taken; the event is in the stream
---   REPLAYED hold_id expires_at created_at     this key did it before
+--   CREATED hold_id expires_at created_at      taken; the event is in the stream. With PARTIAL, then what
+--                                              each line was granted
+--   REPLAYED hold_id expires_at created_at     this key did it before; with PARTIAL as above
 --   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
 --   UNKNOWN_SKU sku                            nobody has stocked it
 --   SALE_PAUSED sku
@@ -15,27 +18,58 @@
 --   SALE_CLOSED sku closes_at
 --   LIMIT_EXCEEDED sku rule limit left
 --   CUSTOMER_REQUIRED sku                      it has a limit per customer, and nobody is named
---   SOLD_OUT (sku store_id requested available) for each short line
+--   SOLD_OUT (sku store_id requested available held) for each short line
+--   ALL_HELD (sku store_id requested available held)  likewise, when each of them has units held
+--   STALE_LINES                                the hold to be replaced is another one, or has other lines
 --   LATE                                       the deadline has passed, nothing done
 --   CORRUPT key                                a key holds something else than it should, nothing done
 --   RECOVERING                                 Redis is not admitted, nothing of the batch done
 --   BAD_ARGUMENT                               nothing done
 -- Every request is decided before the first write, so a refused one never leaves half of itself behind.
+-- PARTIAL takes what there is and what the rules allow, at least one unit. REPLACE ends the customer's own
+-- hold of the first of these skus that has one, in the same step: a refusal leaves it as it is.
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
+-- include lib/ending.lua
 
 local TTL_MS_MAX, JITTER_MS_MAX = 24 * 60 * 60 * 1000, 60 * 60 * 1000
+
+local OPTIONS = {
+  [""] = {},
+  PARTIAL = { partial = true },
+  REPLACE = { replace = true },
+  ["PARTIAL REPLACE"] = { partial = true, replace = true },
+}
+
+-- How the hold ends that another one takes the place of.
+local ENDED_AS = { due = "EXPIRED", live = "CANCELLED" }
 
 local created, hold_keys = {}, {}
 
 local function is_ttl(ms)
   return ms and ms >= 1 and ms <= TTL_MS_MAX
+end
+
+-- The hold that this one takes the place of, as an ending of it; nil when there is none.
+local function next_replaced(request_id)
+  local replaced = {
+    event_id = next_arg(),
+    hold_id = next_arg(),
+    request_id = request_id,
+    hold_key = nil,
+    lines = nil,
+  }
+  if replaced.hold_id == "" then return nil end
+  replaced.hold_key = next_key()
+  replaced.lines = next_lines()
+  return replaced
 end
 
 -- A request, which becomes the hold: all members at once, as in next_line.
@@ -52,28 +86,38 @@ local function next_request()
     usual_ttl_ms = whole(next_arg()),
     jitter_ms = whole(next_arg()),
     fingerprint = next_arg(),
+    options = OPTIONS[next_arg()],
     lines = next_lines(),
+    replaced = nil,
     status = "ACTIVE",
     created_at = now_text,
     expires_at = false,
     version = "1",
+    granted = nil,
     good = false,
   }
   local lines, asked = request.lines, request.ttl_ms ~= ""
   if asked then request.ttl_ms = whole(request.ttl_ms) else request.ttl_ms = nil end
-  request.good = request.deadline and lines and #lines > 0
+  -- Without options it is not known whether those of another hold follow.
+  lost_count = lost_count or not request.options
+  local replaces = request.options and request.options.replace
+  if replaces then request.replaced = next_replaced(request.request_id) end
+  request.good = request.deadline and lines and #lines > 0 and not lost_count
     and is_ttl(request.usual_ttl_ms) and (not asked or is_ttl(request.ttl_ms))
     and request.jitter_ms and request.jitter_ms <= JITTER_MS_MAX
   return request
 end
 
-local function short_lines(lines)
+-- Every line that is short. What is held may come back, and so may be had another time.
+local function short_lines(lines, freed)
   local reply = nil
   for i = 1, #lines do
     local line = lines[i]
-    if line.quantity > line.stock.available then
-      reply = reply or { "SOLD_OUT" }
-      for _, item in ipairs({ line.sku, line.store_id, line.quantity, line.stock.available }) do
+    local stock = line.stock
+    if line.quantity > stock.available + (freed.stock[line.stock_key] or 0) then
+      reply = reply or { "ALL_HELD" }
+      if stock.held == 0 then reply[1] = "SOLD_OUT" end
+      for _, item in ipairs({ line.sku, line.store_id, line.quantity, stock.available, stock.held }) do
         reply[#reply + 1] = item
       end
     end
@@ -81,21 +125,68 @@ local function short_lines(lines)
   return reply
 end
 
+-- Makes the lines of a PARTIAL request as small as they must be; when nothing would be left they stay as
+-- they are, to be refused. What each was granted goes into the answer.
+local function shrink(request, freed)
+  local taken, kept, granted = {}, {}, {}
+  for i, line in ipairs(request.lines) do
+    local units = math.min(line.quantity, line.stock.available + (freed.stock[line.stock_key] or 0))
+    local allowed = units_allowed(line.sku, request.user_id, taken[line.sku] or 0, freed)
+    units = math.min(units, allowed or units)
+    granted[i], taken[line.sku] = units, (taken[line.sku] or 0) + units
+    if units > 0 then kept[#kept + 1] = { line = line, units = units } end
+  end
+  if #kept == 0 then return end
+  request.granted, request.lines = granted, {}
+  for i, keep in ipairs(kept) do
+    keep.line.quantity = keep.units
+    request.lines[i] = keep.line
+  end
+end
+
+-- The hold that this one takes the place of; nil and false when there is none, nil and a reply when it can't
+-- be told.
+local function find_replaced(request)
+  local own, replaced = false, request.replaced
+  for i = 1, #request.lines do own = own or own_hold_of(request.lines[i].sku, request.user_id) end
+  if own and (not replaced or replaced.hold_id ~= own) then return nil, { "STALE_LINES" } end
+  if not replaced then return nil, false end
+  local hold = read_hold(replaced.hold_key, replaced.hold_id)
+  if not hold then return nil, { "CORRUPT", replaced.hold_key } end
+  if hold.status ~= "ACTIVE" or hold.user_id ~= request.user_id then return nil, false end
+  if hold.lines ~= lines_text(replaced.lines) then return nil, { "STALE_LINES" } end
+  local corrupt = read_stocks(replaced.lines) or read_rules(replaced.lines, request.user_id)
+  if corrupt then return nil, { "CORRUPT", corrupt } end
+  for _, line in ipairs(replaced.lines) do
+    if line.stock.held < line.quantity then return nil, { "CORRUPT", line.item_key } end
+  end
+  return hold, false
+end
+
 local function create(request)
-  local lines = request.lines
+  local lines, granted = request.lines, ""
   for i = 1, #lines do
     local line = lines[i]
     change_stock(line.stock, -line.quantity, line.quantity)
     count_customer(line.sku, request.user_id, line.quantity, 1)
+    local found_by_customer = request.options.replace or rules_of(line.sku)
+    if found_by_customer and request.user_id ~= "" then
+      set_own_hold(line.sku, request.user_id, request.hold_id)
+    end
   end
   local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms) + request.jitter_ms
   request.expires_at = format("%d", expires_at)
+  local reply = { "CREATED", request.hold_id, expires_at, now }
+  for _, units in ipairs(request.granted or {}) do
+    granted = granted .. format(" %d", units)
+    reply[#reply + 1] = units
+  end
   local record = remember(request.idem_key, request.fingerprint,
-    " " .. request.hold_id .. " " .. request.expires_at .. " " .. now_text)
+    " " .. request.hold_id .. " " .. request.expires_at .. " " .. now_text .. granted)
   add_event(request.event_id, "HOLD_CREATED", hold_payload(request, request.request_id, lines, record))
   created[#created + 1] = request
   hold_keys[request.hold_key] = true
-  return { "CREATED", request.hold_id, expires_at, now }
+  return reply
 end
 
 local function decide()
@@ -116,7 +207,20 @@ local function decide()
     local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
-  return rules_reply(request.lines, request.user_id, 1) or short_lines(request.lines) or create(request)
+  local replaced, stale = nil, false
+  if request.options.replace then replaced, stale = find_replaced(request) end
+  if stale then return stale end
+  local freed = replaced and freed_by(request.replaced.lines) or NOTHING_FREED
+  if request.options.partial then shrink(request, freed) end
+  local refused = rules_reply(request.lines, request.user_id, 1, freed)
+    or short_lines(request.lines, freed)
+  if refused then return refused end
+  if replaced then
+    local due = now >= whole(replaced.expires_at)
+    local status = due and ENDED_AS.due or ENDED_AS.live
+    end_hold(replaced, request.replaced, status, due and "" or ',"reason":"replaced"')
+  end
+  return create(request)
 end
 
 -- A live hold's key has no TTL: when Redis dropped it, its units would be gone for good.
@@ -136,6 +240,8 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_holds()
+write_endings()
 write_counts()
+write_own_holds()
 write_records()
 return replies

@@ -13,7 +13,8 @@
 --   STALE_STORES                               stores have come since the caller looked, nothing done
 --   UNKNOWN_SKU sku                            nobody has stocked it anywhere
 --   SALE_PAUSED, SALE_NOT_OPEN, SALE_CLOSED, LIMIT_EXCEEDED, CUSTOMER_REQUIRED  as in create_holds
---   SOLD_OUT requested best_available total_available
+--   SOLD_OUT requested best_available total_available total_held
+--   ALL_HELD requested best_available total_available total_held
 --   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
 -- include lib/stock.lua
@@ -94,17 +95,19 @@ local function corrupt_key_of(purchase)
 end
 
 local function refusal(purchase)
-  local known, best, total = false, 0, 0
+  local known, best, total, held = false, 0, 0, 0
   for _, offer in ipairs(purchase.offers) do
     known = known or offer.stock.known
     best = math.max(best, offer.stock.available)
     total = total + offer.stock.available
+    held = held + offer.stock.held
   end
   if not known then return { "UNKNOWN_SKU", purchase.sku } end
-  local refused = rules_reply({ purchase }, purchase.user_id, 0)
+  local refused = rules_reply({ purchase }, purchase.user_id, 0, NOTHING_FREED)
   if refused then return refused end
-  if best < purchase.quantity then return { "SOLD_OUT", purchase.quantity, best, total } end
-  return nil
+  if best >= purchase.quantity then return nil end
+  if held > 0 then return { "ALL_HELD", purchase.quantity, best, total, held } end
+  return { "SOLD_OUT", purchase.quantity, best, total, held }
 end
 
 local function sell(purchase)

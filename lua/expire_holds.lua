@@ -18,6 +18,7 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
 
@@ -55,6 +56,7 @@ write_events()
 write_stocks()
 write_endings()
 write_counts()
+write_own_holds()
 call_with_all("ZREM", deadlines_key, left)
 for _, hold in ipairs(later) do
   call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)

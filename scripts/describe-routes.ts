@@ -13,6 +13,8 @@ export function absentDeps(): RouteDeps {
     inventory: absent("inventory"),
     stock: absent("stock"),
     rules: absent("rules"),
+    releases: absent("releases"),
+    low_stock_units: 0,
     stores: absent("stores"),
     records: absent("records"),
     ledger: absent("ledger"),

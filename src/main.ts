@@ -19,6 +19,7 @@ import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
 import { createRecorded } from "./redis/recorded.ts";
+import { createReleases } from "./redis/releases.ts";
 import { createRules } from "./redis/rules.ts";
 import { createScripts } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
@@ -51,8 +52,9 @@ async function serve(config: Config, log: Log) {
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
+  const releases = createReleases(redis, keys);
   const jitter_ms_max = config.EXPIRY_JITTER_MS;
-  const inventory = createInventory({ batcher, keys, clock, jitter_ms_max });
+  const inventory = createInventory({ batcher, redis, keys, clock, releases, jitter_ms_max });
   const stores = createStores(redis, keys, default_store);
   const stock = createStock({ batcher, keys, stores, default_store });
 
@@ -84,6 +86,8 @@ async function serve(config: Config, log: Log) {
     inventory,
     stock,
     rules,
+    releases,
+    low_stock_units: config.LOW_STOCK_UNITS,
     stores,
     records: createRecords(redis, keys, scripts.generation),
     ledger,

@@ -20,6 +20,7 @@ import { dueHoldIds } from "../src/redis/deadlines.ts";
 import { createHeldUnits } from "../src/redis/held-units.ts";
 import { createInventory } from "../src/redis/inventory.ts";
 import { createKeys } from "../src/redis/keys.ts";
+import { createReleases } from "../src/redis/releases.ts";
 import { createRestoring } from "../src/redis/restoring.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
@@ -68,7 +69,13 @@ async function main() {
     queue_max: SWEEPER_QUEUE_MAX,
     batch_max: SWEEPER_CALL_MAX,
   });
-  const inventory = createInventory({ batcher, keys, clock });
+  const inventory = createInventory({
+    batcher,
+    redis,
+    keys,
+    clock,
+    releases: createReleases(redis, keys),
+  });
   const stores = createStores(redis, keys, config.DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: config.DEFAULT_STORE });
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);

@@ -63,6 +63,7 @@ local function end_hold(hold, request, status, more)
     local given_back = status == "CONFIRMED" and 0 or line.quantity
     change_stock(line.stock, given_back, -line.quantity)
     count_customer(line.sku, hold.user_id, -given_back, -1)
+    forget_own_hold(line.sku, hold.user_id, hold.hold_id)
   end
   hold.status, hold.version = status, format("%d", whole(hold.version) + 1)
   hold.ended_at, hold.ended_by = now_text, request.event_id

@@ -20,15 +20,20 @@ local function limit_left(rules, name, used)
   return limit and math.max(0, limit - used)
 end
 
--- Why a customer may not have `units` more of a sku, in an order that had `units_before` of it, and in
--- `holds` more active holds; or nil.
-local function limit_reply(sku, rules, user_id, units_before, units, holds)
-  if not (rules.max_per_order or rules.max_per_customer or rules.max_active_holds) then return nil end
+-- What a customer has of a sku, once the hold that makes room (see below) is gone.
+local function count_without(sku, user_id, freed)
   local count = counts[sku .. " " .. user_id] or { units = 0, active = 0 }
+  return { units = count.units - (freed.units[sku] or 0), active = count.active - (freed.holds[sku] or 0) }
+end
+
+-- Why a customer may not have `units` of a sku in one order, and in `holds` more active holds; or nil.
+local function limit_reply(sku, rules, user_id, units, holds, freed)
+  if not (rules.max_per_order or rules.max_per_customer or rules.max_active_holds) then return nil end
+  local count = count_without(sku, user_id, freed)
   local limited = rules.max_per_customer or rules.max_active_holds
   if limited and user_id == "" then return { "CUSTOMER_REQUIRED", sku } end
   local asked = {
-    { "max_per_order", units_before, units },
+    { "max_per_order", 0, units },
     { "max_active_holds", count.active, holds },
     { "max_per_customer", count.units, units },
   }
@@ -40,8 +45,22 @@ local function limit_reply(sku, rules, user_id, units_before, units, holds)
   return nil
 end
 
+-- What a hold that makes room for another one gives back: units by stock key, units and holds by sku.
+local NOTHING_FREED = { stock = {}, units = {}, holds = {} }
+
+local function freed_by(lines)
+  local freed = { stock = {}, units = {}, holds = {} }
+  for i = 1, #lines do
+    local line = lines[i]
+    freed.stock[line.stock_key] = (freed.stock[line.stock_key] or 0) + line.quantity
+    freed.units[line.sku] = (freed.units[line.sku] or 0) + line.quantity
+    freed.holds[line.sku] = (freed.holds[line.sku] or 0) + 1
+  end
+  return freed
+end
+
 -- Why the rules refuse to sell or hold these lines, or nil. Call read_rules before.
-local function rules_reply(lines, user_id, holds)
+local function rules_reply(lines, user_id, holds, freed)
   if not is_filled(rules_key) and not is_filled(stopped_key) then return nil end
   local units = {}
   for i = 1, #lines do
@@ -52,10 +71,21 @@ local function rules_reply(lines, user_id, holds)
   end
   for i = 1, #lines do
     local sku = lines[i].sku
-    local refused = rules_of(sku) and limit_reply(sku, rules_of(sku), user_id, 0, units[sku], holds)
+    local refused = rules_of(sku) and limit_reply(sku, rules_of(sku), user_id, units[sku], holds, freed)
     if refused then return refused end
   end
   return nil
+end
+
+-- How many units of a sku the rules let a customer have in this order, beside `taken`; nil: any number.
+local function units_allowed(sku, user_id, taken, freed)
+  local rules = rules_of(sku)
+  if not rules then return nil end
+  local count = count_without(sku, user_id, freed)
+  local of_order = limit_left(rules, "max_per_order", taken)
+  local of_customer = limit_left(rules, "max_per_customer", count.units + taken)
+  if not of_order or not of_customer then return of_order or of_customer end
+  return math.min(of_order, of_customer)
 end
 
 -- The least of a number that the lines' rules may have, or nil.

@@ -7,6 +7,7 @@ import { createClock } from "../../src/redis/clock.ts";
 import { createRecords } from "../../src/redis/idempotency.ts";
 import { createInventory } from "../../src/redis/inventory.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { createReleases } from "../../src/redis/releases.ts";
 import { createRules } from "../../src/redis/rules.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
@@ -31,7 +32,8 @@ export async function openDecidingSide(redis_url: string) {
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: QUEUE_MAX });
-  const inventory = createInventory({ batcher, keys, clock });
+  const releases = createReleases(redis, keys);
+  const inventory = createInventory({ batcher, redis, keys, clock, releases });
   const stores = createStores(redis, keys, STORE);
   const stock = createStock({ batcher, keys, stores, default_store: STORE });
   const rules = createRules({ batcher, redis, keys });
@@ -55,6 +57,8 @@ export async function openDecidingSide(redis_url: string) {
     createHold,
     keys,
     clock,
+    redis,
+    releases,
     scripts,
     inventory,
     stores,

@@ -29,6 +29,7 @@ async function main(kind: string | undefined) {
   const pool = createPool(config.DATABASE_URL, side.log);
   const app = createApp({
     ...side,
+    low_stock_units: 0,
     inventory: await inventoryOf(kind, side, config.DATABASE_URL),
     ledger: createLedger(pool),
     pool,

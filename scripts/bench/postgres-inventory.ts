@@ -53,7 +53,13 @@ export async function createPostgresInventory(
       const [hold] = rows;
       if (!hold) throw new Rejection("SOLD_OUT", "Sold out.", { sku: line?.sku });
       const expires_at = hold.expires_at.getTime();
-      return { hold_id, expires_at, created_at: expires_at - ttl_seconds * 1000, replayed: false };
+      return {
+        hold_id,
+        expires_at,
+        created_at: expires_at - ttl_seconds * 1000,
+        granted: [1],
+        replayed: false,
+      };
     },
   };
 }

@@ -64,5 +64,8 @@ export function createJournal() {
 export const isAccepted = (outcome: Outcome) =>
   outcome.end === "ANSWERED" && outcome.answer.status < 300;
 
+/** There is not as much as was asked for. */
+export const isShort = (code: string | undefined) => code === "SOLD_OUT" || code === "ALL_HELD";
+
 /** Nothing was decided, or nobody knows: the request is to be made again with the same key. */
 export const isUnavailable = ({ status }: Answer) => status === 503 || status === 504;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicNow } from "../../src/now.ts";
 import type { Asker } from "./ask.ts";
-import { type Answer, isUnavailable, type Journal, type Request } from "./journal.ts";
+import { type Answer, isShort, isUnavailable, type Journal, type Request } from "./journal.ts";
 import { createRandom, type Random } from "./random.ts";
 import type { Asking, ShopperPlan } from "./shopper-plan.ts";
 
@@ -31,7 +31,7 @@ export async function shop(plan: ShopperPlan, world: World): Promise<void> {
     const user_id = `shopper-${plan.number}`;
     const request = { action: "RESERVE" as const, user_id, sku, units, ttl_seconds };
     let answer = await call(request, "reserve", asking, cut_after_ms);
-    if (answer?.code === "SOLD_OUT" && plan.comes_back) {
+    if (isShort(answer?.code) && plan.comes_back) {
       await sleep(random.between(BACK_AFTER_MS.min, BACK_AFTER_MS.max));
       answer = await call(request, "reserve", "ONCE", 0);
     }

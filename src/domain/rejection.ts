@@ -2,6 +2,7 @@ import { STORES_MAX } from "./limits.ts";
 
 /** Every expected no, as the contract names them. `http/problem.ts` gives each its status and words. */
 export type RejectionCode =
+  | "ALL_HELD"
   | "BODY_TOO_LARGE"
   | "HEADERS_TOO_LARGE"
   | "HOLD_ALREADY_CONFIRMED"

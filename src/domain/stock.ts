@@ -5,6 +5,20 @@ export type StockOperation = "ADJUST" | "COUNT";
 export const POLICIES = ["highest-available", "lowest-latency", "round-robin"] as const;
 export type Policy = (typeof POLICIES)[number];
 
+/** What a shop's page says of a stock. */
+export const LEVELS = ["IN_STOCK", "LOW", "ALL_HELD", "SOLD_OUT"] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** @param low up to so many available units are few */
+export function levelOf(
+  { available, held }: { available: number; held: number },
+  low: number,
+): Level {
+  if (available > low) return "IN_STOCK";
+  if (available > 0) return "LOW";
+  return held > 0 ? "ALL_HELD" : "SOLD_OUT";
+}
+
 /** The counts of one sku in one store. */
 export type StockCounts = {
   store_id: string;

@@ -48,7 +48,8 @@ export function answerBytesUnlessKnown(
 ): void {
   if (res.headersSent || res.destroyed) return;
   res.setHeader("ETag", etag);
-  res.setHeader("Cache-Control", "no-cache"); // may be kept, and must be asked about each time
+  // May be kept, and must be asked about each time, unless the route says otherwise.
+  if (!res.hasHeader("Cache-Control")) res.setHeader("Cache-Control", "no-cache");
   if (isNamed(etag, req.headers["if-none-match"])) send(res, 304);
   else send(res, 200, bytes, type);
 }

@@ -3,6 +3,7 @@ import type { Pool } from "../postgres/client.ts";
 import type { Ledger } from "../postgres/ledger.ts";
 import type { Records } from "../redis/idempotency.ts";
 import type { Inventory } from "../redis/inventory.ts";
+import type { Releases } from "../redis/releases.ts";
 import type { Rules } from "../redis/rules.ts";
 import type { Stock } from "../redis/stock.ts";
 import type { Stores } from "../redis/stores.ts";
@@ -27,6 +28,10 @@ export type RouteDeps = {
   untilRecorded: (ms: number) => Promise<boolean>;
   /** Whether Redis is open for decisions. */
   isAdmitted: () => Promise<boolean>;
+  /** When units that are held may come back. */
+  releases: Releases;
+  /** Up to so many available units are few. */
+  low_stock_units: number;
   log: Log;
   default_store: string;
   /** How long a caller waits for an answer at most. */

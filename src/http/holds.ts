@@ -7,6 +7,7 @@ import { isoTime, paymentRef, quantity, sku, storeId, time, ttlSeconds, userId }
 import { findHold, knownForm } from "./find-hold.ts";
 import { idempotencyKey, text } from "./parse.ts";
 import { TAKING_PROBLEMS } from "./problem-kinds.ts";
+import { recordedHold, replaceOwn, reserveMode } from "./reserving.ts";
 import { type Route, route } from "./route.ts";
 import { inStore } from "./stores-known.ts";
 
@@ -20,6 +21,7 @@ const reserved = z.object({
   status: z.literal("ACTIVE"),
   sku,
   qty: quantity,
+  requested: quantity.optional().meta({ description: "With `mode: partial`: what you asked for." }),
   user_id: userId,
   expires_at: time,
 });
@@ -64,6 +66,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
         user_id: userId,
         idempotency_key: idempotencyKey.optional(),
         store_id: storeId.optional(),
+        mode: reserveMode,
+        replace: replaceOwn,
         ttl_seconds: ttlSeconds.optional().meta({
           description: `Else as the sale's rules say, or ${TTL_SECONDS_DEFAULT}.`,
         }),
@@ -79,7 +83,7 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     },
     request_budget_ms,
     async ({ body, key, context }) => {
-      const { sku, qty, user_id, ttl_seconds, store_id = default_store } = body;
+      const { sku, qty, user_id, ttl_seconds, mode, replace, store_id = default_store } = body;
       const idempotency_key = oneKey(key, body.idempotency_key);
       const lines = [{ sku, store_id, quantity: qty }];
       const hold = await inStore(deps, store_id, () =>
@@ -90,6 +94,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
             ttl_seconds: ttl_seconds ?? TTL_SECONDS_DEFAULT,
             ttl_is_usual: ttl_seconds === undefined,
             idempotency_key,
+            ...{ partial: mode === "partial", replace },
+            recordedHold: () => recordedHold(deps, user_id, [sku]),
           },
           context,
         ),
@@ -102,7 +108,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
           hold_id: hold.hold_id,
           status: "ACTIVE" satisfies HoldStatus,
           sku,
-          qty,
+          qty: hold.granted[0] ?? qty,
+          ...(mode === "partial" ? { requested: qty } : {}),
           user_id,
           expires_at: isoTime(hold.expires_at),
         },

@@ -18,6 +18,12 @@ type ProblemKind = {
 
 /** Every problem there is. A code without a row here does not compile. */
 export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
+  ALL_HELD: {
+    status: 409,
+    title: "All held",
+    remedy:
+      "Fewer units are available than you asked for, and others hold some: they may come back, not before `earliest_release_at`. The refusal is not remembered: the same key may try again.",
+  },
   BODY_TOO_LARGE: {
     status: 413,
     title: "Body too large",
@@ -155,7 +161,7 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     status: 409,
     title: "Sold out",
     remedy:
-      "Fewer units are available than you asked for. The refusal is not remembered: the same key may try again, and gets units that were given back.",
+      "Fewer units are available than you asked for, and nobody holds any that could come back. The refusal is not remembered: the same key may try again, when there are more.",
   },
   STORE_NOT_FOUND: {
     status: 404,
@@ -195,6 +201,7 @@ export const slugOf = (code: ProblemCode) => code.toLowerCase().replaceAll("_", 
 
 /** Why units may not be taken, from one store. */
 export const TAKING_PROBLEMS = [
+  "ALL_HELD",
   "LIMIT_EXCEEDED",
   "SALE_CLOSED",
   "SALE_NOT_OPEN",

@@ -19,6 +19,18 @@ export function createLedger(pool: Pool) {
     return row ? holdOf(row) : null;
   }
 
+  /** The newest hold of a customer with one of these skus that is recorded as active, if there is one. */
+  async function readOwnHold(user_id: string, skus: string[]): Promise<string | null> {
+    const { rows } = await pool.query<{ hold_id: string }>({
+      name: "read_own_hold",
+      text: `select hold_id from holds join hold_lines using (hold_id)
+             where user_id = $1 and sku = any($2::text[]) and status = 'ACTIVE'
+             order by hold_id desc limit 1`,
+      values: [user_id, skus],
+    });
+    return rows[0]?.hold_id ?? null;
+  }
+
   /** A sku's rules as they were last recorded; null when it never had any. */
   async function readRules(sku: string): Promise<KeptRules | null> {
     const { rows } = await pool.query<RulesRow>({
@@ -69,5 +81,5 @@ export function createLedger(pool: Pool) {
     await pool.query("select 1");
   }
 
-  return { readHold, readRules, readProgress, noteSeen, makeMovementPartitions, ping };
+  return { readHold, readOwnHold, readRules, readProgress, noteSeen, makeMovementPartitions, ping };
 }

@@ -84,6 +84,22 @@ function limitExceeded([, sku, name, limit, left]: Tuple): Rejection {
 
 const isoOf = (millis: unknown) => new Date(Number(millis)).toISOString();
 
+/** The lines of SOLD_OUT and ALL_HELD. */
+export function takenLines(tuple: Tuple) {
+  const lines = [];
+  for (let i = 1; i + 4 < tuple.length; i += 5) {
+    const [sku, store_id, requested, available, held] = tuple.slice(i, i + 5);
+    lines.push({
+      sku: String(sku),
+      store_id: String(store_id),
+      requested: Number(requested),
+      available: Number(available),
+      held: Number(held),
+    });
+  }
+  return lines;
+}
+
 /** The lines of a refusal that names each which asks for more than there is. */
 export function shortLines(tuple: Tuple) {
   const lines = [];

@@ -1,19 +1,16 @@
-import { type Hold, type HoldStatus, type Line, parseLines, sumLines } from "../domain/hold.ts";
-import { newEventId, newHoldId, newOrderId } from "../domain/ids.ts";
-import { QUANTITY_MAX } from "../domain/limits.ts";
+import type { Redis } from "ioredis";
+import type { Hold, HoldStatus } from "../domain/hold.ts";
+import { newEventId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
-import {
-  type CallContext,
-  commonRefusal,
-  createSubmit,
-  nothingDone,
-  shortLines,
-} from "./deciding.ts";
+import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { parseHold } from "./hold-hash.ts";
+import { createLinesReader, lineArgs } from "./hold-lines.ts";
+import { createHolding } from "./holding.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
+import type { Releases } from "./releases.ts";
 import type { ScriptName } from "./scripts.ts";
 
 const STALE_LINES_TRIES_MAX = 100;
@@ -24,74 +21,19 @@ export type Inventory = ReturnType<typeof createInventory>;
  * The deciding side: one function for each script. All of them throw RedisFault or Overloaded when Redis
  * can't be asked, CorruptKey when it holds what it should not, and Rejection for an expected no.
  */
-export function createInventory({
-  batcher,
-  clock,
-  keys,
-  jitter_ms_max = 0,
-}: {
+export function createInventory(deps: {
   batcher: Batcher;
+  redis: Redis;
   clock: Clock;
   keys: Keys;
-  /** Holds made in one second do not all end in one: each lasts up to so much longer. */
+  releases: Releases;
+  /** By how much holds may last longer than asked, at random. */
   jitter_ms_max?: number;
 }) {
+  const { batcher, clock, keys } = deps;
   const submit = createSubmit(batcher);
-
-  /**
-   * Takes stock for a new hold. The same idempotency_key and request again give the first hold.
-   * @param input.user_id "" when nobody was named
-   */
-  async function createHold(
-    input: {
-      lines: Line[];
-      user_id: string;
-      ttl_seconds: number;
-      /** Nobody asked for it: the rules of the sale may say otherwise. */
-      ttl_is_usual?: boolean | undefined;
-      idempotency_key: string;
-      route?: "reserve" | "v1_reserve" | undefined;
-    },
-    context: CallContext,
-  ): Promise<{ hold_id: string; expires_at: number; created_at: number; replayed: boolean }> {
-    const hold_id = newHoldId();
-    const { user_id, ttl_seconds, ttl_is_usual, idempotency_key, route = "reserve" } = input;
-    const lines = sumLines(input.lines);
-    refuseTooMany(lines);
-    const tuple = await submit("create_holds", context, {
-      keys: [keys.hold(hold_id), keys.idem(route, idempotency_key), ...lines.flatMap(keys.ofStock)],
-      args: [
-        newEventId(),
-        context.request_id,
-        hold_id,
-        user_id,
-        ttl_is_usual ? "" : String(ttl_seconds * 1000),
-        String(ttl_seconds * 1000),
-        String(jitterMs(jitter_ms_max)),
-        fingerprintOf([route, lines, user_id, ttl_seconds]),
-        ...lineArgs(lines),
-      ],
-    });
-    switch (tuple[0]) {
-      case "CREATED":
-      case "REPLAYED": {
-        const [, first_id, expires_at, created_at] = tuple;
-        // When a retry of ours met the record of our own lost reply, the hold is new to the caller.
-        const replayed = first_id !== hold_id;
-        return {
-          hold_id: String(first_id),
-          expires_at: Number(expires_at),
-          // A record of before created_at was remembered.
-          created_at: Number(created_at ?? Number(expires_at) - ttl_seconds * 1000),
-          replayed,
-        };
-      }
-      case "SOLD_OUT":
-        throw soldOut(tuple, route === "v1_reserve" || lines.length > 1);
-      default:
-        throw commonRefusal(tuple);
-    }
-  }
+  const readLines = createLinesReader(batcher, keys);
+  const { createHold } = createHolding({ ...deps, readLines });
 
   /**
    * Sells a hold's units. Again with the same payment_ref gives the same order.
@@ -227,14 +169,6 @@ export function createInventory({
     return ["CORRUPT", keys.hold(hold_id)];
   }
 
-  // No hold, or none that can be read: no lines. The ending script says which, and knows the replays.
-  async function readLines(hold_id: string, context: CallContext): Promise<Line[]> {
-    const tuple = await askHold("LINES", hold_id, context).catch((error: unknown) => {
-      throw nothingDone(error);
-    });
-    return (tuple[0] === "LINES" && parseLines(String(tuple[1]))) || [];
-  }
-
   const askHold = (part: "HOLD" | "LINES", hold_id: string, context: CallContext) =>
     batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [part] }, context.deadline);
 
@@ -255,32 +189,4 @@ export function createInventory({
     readHold,
     now: clock.now,
   };
-}
-
-const jitterMs = (max: number) => Math.floor(Math.random() * (max + 1));
-
-const lineArgs = (lines: Line[]) => [
-  String(lines.length),
-  ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
-];
-
-// The script sees to it too, but it may only say that an argument is bad, and that would be a bug of ours.
-function refuseTooMany(lines: Line[]) {
-  const line = lines.find(({ quantity }) => quantity > QUANTITY_MAX);
-  if (!line) return;
-  throw new Rejection(
-    "INVALID_REQUEST",
-    `All lines of ${line.sku} together ask for ${line.quantity}; a hold may have ${QUANTITY_MAX}.`,
-  );
-}
-
-function soldOut(tuple: Tuple, all_lines: boolean): Rejection {
-  const lines = shortLines(tuple);
-  const { sku, requested, available } = lines[0] ?? {};
-  const members = { sku, requested, available, ...(all_lines ? { lines } : {}) };
-  return new Rejection(
-    "SOLD_OUT",
-    `${requested} of ${sku} requested, ${available} available.`,
-    members,
-  );
 }

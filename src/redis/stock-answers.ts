@@ -90,12 +90,12 @@ export function transferRefusal(tuple: Tuple, to_store: string): Error | Rejecti
 }
 
 export function purchaseRefusal(tuple: Tuple, sku: string): Error | Rejection {
-  if (tuple[0] !== "SOLD_OUT") return commonRefusal(tuple);
-  const [, requested, available, total_available] = tuple;
+  const [word, requested, available, total_available, held] = tuple;
+  if (word !== "SOLD_OUT" && word !== "ALL_HELD") return commonRefusal(tuple);
   return new Rejection(
-    "SOLD_OUT",
+    word,
     `${requested} of ${sku} requested; no store has more than ${available} available.`,
-    { sku, requested, available, total_available },
+    { sku, requested, available, total_available, held },
   );
 }
 

@@ -73,12 +73,14 @@ function createSale(url: string) {
     } else odd.push(answer);
   }
 
+  const isShort = (code: unknown) => code === "SOLD_OUT" || code === "ALL_HELD";
+
   /** Comes back until everything is sold: half of the holds are bought, the others go back. */
   async function client(user_id: string) {
     while (counts.confirmed < UNITS) {
       const abandons = Math.random() < 0.25;
       const answer = await reserve(user_id, abandons ? 1 : 300);
-      if (answer.status === 409 && answer.body.code === "SOLD_OUT") {
+      if (answer.status === 409 && isShort(answer.body.code)) {
         counts.refused += 1;
         await sleep(REFUSED_PAUSE_MS);
         continue;

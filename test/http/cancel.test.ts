@@ -35,8 +35,14 @@ describe("a cancel", () => {
     const wish = { sku, qty: 1, user_id: "next", idempotency_key: fresh("key") };
     expectProblem(await shop.reserve(wish), {
       status: 409,
-      code: "SOLD_OUT",
-      members: { sku, requested: 1, available: 0 },
+      code: "ALL_HELD",
+      members: {
+        sku,
+        requested: 1,
+        available: 0,
+        held: 1,
+        earliest_release_at: expect.any(String),
+      },
     });
     expect((await shop.cancel({ hold_id })).status).toBe(200);
     const sold = await shop.reserve(wish);

@@ -47,8 +47,10 @@ test("500 reserves at once of 100 units give exactly 100 holds and 400 refusals"
   const refused = answers.filter(({ status }) => status !== 201);
   expect([sold.length, refused.length]).toEqual([100, 400]);
   for (const answer of refused) {
-    const members = { sku, requested: 1, available: 0 };
-    expectProblem(answer, { status: 409, code: "SOLD_OUT", members });
+    const { held, earliest_release_at } = answer.body;
+    expect(held).toBe(100);
+    const members = { sku, requested: 1, available: 0, held, earliest_release_at };
+    expectProblem(answer, { status: 409, code: "ALL_HELD", members });
   }
   expect(new Set(sold.map(({ body }) => body.hold_id)).size).toBe(100);
   expect(await shop.unitsOf(sku)).toEqual({ available: 0, held: 100 });

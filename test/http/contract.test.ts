@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { type Operation, readDocument } from "../../scripts/read-document.ts";
 import { holdToDocument } from "./contract.ts";
 import {
@@ -11,7 +11,7 @@ import {
 } from "./contract-calls.ts";
 import { openSocket, send } from "./raw.ts";
 import { recordAll } from "./record-all.ts";
-import { openShop, postJson, type Shop } from "./shop.ts";
+import { fresh, openShop, postJson, type Shop } from "./shop.ts";
 
 const { operations } = readDocument();
 const HOLD = "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
@@ -45,6 +45,12 @@ beforeAll(async () => {
   );
 });
 afterAll(() => shop.close());
+// There are rules to look at, though one of the examples takes them away.
+beforeEach(async () => {
+  const headers = { "Content-Type": JSON_TYPE, "Idempotency-Key": fresh("rules") };
+  const body = JSON.stringify({ maxPerOrder: 2 });
+  await fetch(`${shop.api.url}/v1/rules/ticket`, { method: "PUT", headers, body });
+});
 
 describe("with the document's examples", () => {
   each(() => true)("%s can be tried", async (_, operation) => {

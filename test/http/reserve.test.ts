@@ -102,7 +102,7 @@ describe("a reserve", () => {
     const sku = await shop.stock(3);
     const wish = { sku, user_id: "u" };
     const refused = await shop.reserve({ ...wish, qty: 4, idempotency_key: fresh("key") });
-    const members = { sku, requested: 4, available: 3 };
+    const members = { sku, requested: 4, available: 3, held: 0 };
     expectProblem(refused, { status: 409, code: "SOLD_OUT", members });
     expect(await shop.unitsOf(sku)).toEqual({ available: 3, held: 0 });
 
@@ -111,8 +111,14 @@ describe("a reserve", () => {
     const late = await shop.reserve({ ...wish, qty: 1, idempotency_key: fresh("key") });
     expectProblem(late, {
       status: 409,
-      code: "SOLD_OUT",
-      members: { sku, requested: 1, available: 0 },
+      code: "ALL_HELD",
+      members: {
+        sku,
+        requested: 1,
+        available: 0,
+        held: 3,
+        earliest_release_at: expect.any(String),
+      },
     });
   });
 
@@ -245,7 +251,7 @@ describe("the idempotency key of a reserve", () => {
     expectProblem(await shop.reserve(wish), {
       status: 409,
       code: "SOLD_OUT",
-      members: { sku: wish.sku, requested: 1, available: 0 },
+      members: { sku: wish.sku, requested: 1, available: 0, held: 0 },
     });
     await shop.api.redis.set(`stock:${wish.sku}`, 1);
     const sold = await shop.reserve(wish);

@@ -202,7 +202,7 @@ describe("a hold is refused, and nothing is written,", () => {
           { sku: "cable", store_id: "north", quantity: 3 },
         ],
       },
-      ["SOLD_OUT", "phone", "main", 6, 5, "case", "main", 1, 0],
+      ["SOLD_OUT", "phone", "main", 6, 5, 0, "case", "main", 1, 0, 0],
     );
   });
 
@@ -217,7 +217,7 @@ describe("a hold is refused, and nothing is written,", () => {
   });
 
   test("when lines of one stock are together more than there is", () =>
-    expectRefused({ lines: [...phones(3), ...phones(3)] }, ["SOLD_OUT", "phone", "main", 6, 5]));
+    expectRefused({ lines: [...phones(3), ...phones(3)] }, ["SOLD_OUT", "phone", "main", 6, 5, 0]));
 
   test("when lines of one stock are together more than a line may ask for", () =>
     expectRefused({ lines: [...phones(500), ...phones(501)] }, ["BAD_ARGUMENT"]));

@@ -13,6 +13,7 @@ export async function checkBooks(side: ScriptSide) {
   const entries = await side.entries();
   const stocks = explainStocks(entries, STOCKED);
   expect(await side.redis.hgetall(keys.customers)).toEqual(explainCustomers(entries));
+  await checkOwnHolds(side);
   const holding = await heldByHolds(side);
   for (const sku of [...SKUS, FULL_SKU, "ghost"]) {
     for (const store_id of STORES) {
@@ -25,6 +26,16 @@ export async function checkBooks(side: ScriptSide) {
       else expect([available, held]).toEqual([STOCKED.get(name)?.toString() ?? null, null]);
       expect(said.held).toBe(holding.get(name) ?? 0);
     }
+  }
+}
+
+/** The index of own holds names active holds alone, each by a sku and a customer that it has. */
+async function checkOwnHolds({ redis }: ScriptSide) {
+  for (const [field, id] of Object.entries(await redis.hgetall(keys.own_holds))) {
+    const [sku = "", user_id = ""] = field.split(" ");
+    const hold = await redis.hgetall(keys.hold(id));
+    expect({ status: hold.status, user_id: hold.user_id }).toEqual({ status: "ACTIVE", user_id });
+    expect(parseLines(hold.lines ?? "")?.map((line) => line.sku)).toContain(sku);
   }
 }
 

@@ -7,7 +7,14 @@ const FAR = 4_000_000_000_000;
 
 const some = fc.constantFrom(
   ...["max_per_order=2", "max_per_customer=3", "max_active_holds=1", "max_per_customer=1000"],
-  ...[`opens_at=${FAR}`, `opens_at=${PAST}`, `closes_at=${PAST}`, `closes_at=${FAR}`],
+  ...[
+    `opens_at=${FAR}`,
+    `opens_at=${PAST}`,
+    `closes_at=${PAST}`,
+    `closes_at=${FAR}`,
+    `closes_at=${PAST}`,
+    `opens_at=${FAR}`,
+  ],
   ...["paused=1", "hold_seconds=60", "max_hold_seconds=30", "max_extensions=2", "returns_free=1"],
 );
 // Most rules are mild, or hardly anything would be sold any more.

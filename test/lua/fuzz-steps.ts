@@ -53,8 +53,23 @@ const create = fc
     idem: mostlyNewIdem,
     fingerprint,
     user_id,
+    options: fc.constantFrom(
+      "",
+      "",
+      "",
+      "",
+      "PARTIAL",
+      "REPLACE",
+      "REPLACE",
+      "PARTIAL REPLACE",
+      "ANY",
+    ),
+    // The one that is to be replaced is a guess, as it is for the API.
+    replaced: fc.option(hold_id.map((id) => ({ hold_id: id, lines: linesOf(id) }))),
   })
-  .map(({ spec: { lines, ...rest }, ...more }) => createRequest({ ...rest, ...more, lines }));
+  .map(({ spec: { lines, ...rest }, replaced, ...more }) =>
+    createRequest({ ...rest, ...more, lines, replaced: replaced ?? undefined }),
+  );
 const ending = fc
   .tuple(spec, fc.option(idem, { freq: 2, nil: undefined }), fingerprint)
   .map(([common, key, print]) =>
@@ -139,6 +154,7 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
   ["a rank that is none", (redis) => redis.hset(keys.stores, "north", "x").catch(() => undefined)],
   ["text as rules", (redis) => redis.set(keys.rules, "text")],
   ["rules that are none", (redis) => redis.hset(keys.rules, "a", "x=y").catch(() => undefined)],
+  ["text as own holds", (redis) => redis.set(keys.own_holds, "text")],
   ["text as customers", (redis) => redis.set(keys.customers, "text")],
   [
     "a count that is none",

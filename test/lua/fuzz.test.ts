@@ -14,6 +14,8 @@ const EFFECTS = [
 ];
 const OF_CORRUPT_KEYS = / (CORRUPT|RECOVERING)$/;
 const STORES_MAX = 1_000;
+/** On a busy machine; on an idle one it is a tenth. */
+const TEST_MS_MAX = 150_000;
 const ROUNDS_MAX = 10;
 
 let side: ScriptSide;
@@ -42,9 +44,19 @@ async function runStep(step: Step, before: Record<string, string>) {
   const after = await dumpAll(side.redis);
   const effects = words.filter((word) => EFFECTS.includes(word)).length;
   if (effects === 0) expect(withoutMoved(after, step)).toEqual(withoutMoved(before, step));
-  else expect(await side.redis.xlen(keys.stream)).toBe(seqBefore + effects);
+  else {
+    const events = (await side.redis.xlen(keys.stream)) - seqBefore;
+    expect(events).toBeGreaterThanOrEqual(effects);
+    expect(events).toBeLessThanOrEqual(effects + replacedAtMost(step));
+  }
   return after;
 }
+
+// A hold that takes the place of another one makes an event for each.
+const replacedAtMost = ({ script, requests }: Step) =>
+  script === "create_holds"
+    ? requests.filter(({ args }) => args.some((arg) => arg.endsWith("REPLACE"))).length
+    : 0;
 
 // An expiry that is refused may still take its deadline out of the way.
 function withoutMoved(dump: Record<string, string>, step: Step) {
@@ -75,57 +87,69 @@ const steps = (arbitrary: fc.Arbitrary<Step>, minLength: number, maxLength: numb
   fc.array(arbitrary, { minLength, maxLength, size: "max" });
 
 describe("whatever the scripts are asked", () => {
-  test("in any order, they neither make nor lose a unit, and every answer occurs", async () => {
-    const property = fc.asyncProperty(
-      steps(anyStep, 10, 25),
-      fc.nat({ max: 7 }),
-      async (list, i) => {
+  test(
+    "in any order, they neither make nor lose a unit, and every answer occurs",
+    async () => {
+      const property = fc.asyncProperty(
+        steps(anyStep, 10, 25),
+        fc.nat({ max: 7 }),
+        async (list, i) => {
+          await startAnew(side);
+          if (i === 0) await registerStores(side.redis, STORES_MAX - 2); // beside them, main and north
+          let dump = await dumpAll(side.redis);
+          for (const step of list) dump = await runStep(step, dump);
+          await checkBooks(side);
+          const events = await side.entries();
+          expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => String(i + 1)));
+        },
+      );
+      const unseen = () => unseenWords().filter((word) => !OF_CORRUPT_KEYS.test(word));
+      await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+      expect(unnamedWords()).toEqual([]);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "on keys that hold something else, they name one or do all, never a part",
+    async () => {
+      const property = fc.asyncProperty(
+        steps(anyStep, 4, 8),
+        fc.subarray([...corruptions.keys()], { minLength: 1, maxLength: 3 }),
+        steps(anyStep, 4, 8),
+        async (healthy, corrupt, list) => {
+          await startAnew(side);
+          for (const { script, requests } of healthy) await side.call(script, ...requests);
+          for (const name of corrupt) await corruptions.get(name)?.(side.redis);
+          let dump = await dumpAll(side.redis);
+          for (const step of list) dump = await runStep(step, dump);
+        },
+      );
+      const unseen = () => unseenWords().filter((word) => OF_CORRUPT_KEYS.test(word));
+      await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+      expect(unnamedWords()).toEqual([]);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "with arbitrary text for any argument, they do all or nothing",
+    async () => {
+      const property = fc.asyncProperty(steps(garbledStep, 5, 15), async (list) => {
         await startAnew(side);
-        if (i === 0) await registerStores(side.redis, STORES_MAX - 2); // beside them, main and north
         let dump = await dumpAll(side.redis);
         for (const step of list) dump = await runStep(step, dump);
-        await checkBooks(side);
-        const events = await side.entries();
-        expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => String(i + 1)));
-      },
-    );
-    const unseen = () => unseenWords().filter((word) => !OF_CORRUPT_KEYS.test(word));
-    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
-    expect(unnamedWords()).toEqual([]);
-  });
-
-  test("on keys that hold something else, they name one or do all, never a part", async () => {
-    const property = fc.asyncProperty(
-      steps(anyStep, 4, 8),
-      fc.subarray([...corruptions.keys()], { minLength: 1, maxLength: 3 }),
-      steps(anyStep, 4, 8),
-      async (healthy, corrupt, list) => {
-        await startAnew(side);
-        for (const { script, requests } of healthy) await side.call(script, ...requests);
-        for (const name of corrupt) await corruptions.get(name)?.(side.redis);
-        let dump = await dumpAll(side.redis);
-        for (const step of list) dump = await runStep(step, dump);
-      },
-    );
-    const unseen = () => unseenWords().filter((word) => OF_CORRUPT_KEYS.test(word));
-    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
-    expect(unnamedWords()).toEqual([]);
-  });
-
-  test("with arbitrary text for any argument, they do all or nothing", async () => {
-    const property = fc.asyncProperty(steps(garbledStep, 5, 15), async (list) => {
-      await startAnew(side);
-      let dump = await dumpAll(side.redis);
-      for (const step of list) dump = await runStep(step, dump);
-      for (const sku of [...SKUS, FULL_SKU]) {
-        for (const store_id of STORES) {
-          const numbers = (await side.stockOf(sku, store_id)).map((text) => Number(text ?? 0));
-          expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+        for (const sku of [...SKUS, FULL_SKU]) {
+          for (const store_id of STORES) {
+            const numbers = (await side.stockOf(sku, store_id)).map((text) => Number(text ?? 0));
+            expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
+          }
         }
-      }
-    });
-    const unseen = () =>
-      unseenWords().filter((word) => / (CREATED|[A-Z]+ED|BAD_ARGUMENT)$/.test(word));
-    await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
-  });
+      });
+      const unseen = () =>
+        unseenWords().filter((word) => / (CREATED|[A-Z]+ED|BAD_ARGUMENT)$/.test(word));
+      await untilAllSeen(unseen, () => fc.assert(property, { numRuns: 40 }));
+    },
+    TEST_MS_MAX,
+  );
 });

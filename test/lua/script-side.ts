@@ -31,6 +31,9 @@ export type CreateSpec = Partial<Common> & {
   ttl_ms?: number | string;
   usual_ttl_ms?: number | string;
   jitter_ms?: number | string;
+  options?: string;
+  /** With REPLACE: the hold that is to be replaced, if any. */
+  replaced?: (HoldSpec & { event_id?: string }) | undefined;
   fingerprint?: string;
 };
 export type EndingSpec = Common & { idem?: string; fingerprint?: string };
@@ -57,13 +60,23 @@ export function createRequest(spec: CreateSpec = {}): Request {
   const { idem = `key-${hold_id}`, event_id = randomUUID(), request_id = "request-1" } = spec;
   const { fingerprint = "fingerprint-1", lines = [{ sku: "phone", quantity: 1 }] } = spec;
   const parts = lineParts(lines);
+  const other = replacedParts(spec.options ?? "", spec.replaced);
   const { usual_ttl_ms = 300_000, jitter_ms = 0 } = spec;
+  const { options = "" } = spec;
   const ttls = [ttl_ms, usual_ttl_ms, jitter_ms];
-  const args = [deadline, event_id, request_id, hold_id, user_id, ...ttls, fingerprint];
+  const args = [deadline, event_id, request_id, hold_id, user_id, ...ttls, fingerprint, options];
   return {
-    keys: [keys.hold(hold_id), keys.idem("reserve", idem), ...parts.keys],
-    args: [...args.map(String), ...parts.args],
+    keys: [keys.hold(hold_id), keys.idem("reserve", idem), ...parts.keys, ...other.keys],
+    args: [...args.map(String), ...parts.args, ...other.args],
   };
+}
+
+function replacedParts(options: string, replaced: CreateSpec["replaced"]): Request {
+  if (!options.includes("REPLACE")) return { keys: [], args: [] };
+  if (!replaced) return { keys: [], args: [randomUUID(), ""] };
+  const parts = lineParts(replaced.lines);
+  const { event_id = randomUUID(), hold_id } = replaced;
+  return { keys: [keys.hold(hold_id), ...parts.keys], args: [event_id, hold_id, ...parts.args] };
 }
 
 /** What confirm, cancel and expire have in common; `more` are the arguments only one of them has. */

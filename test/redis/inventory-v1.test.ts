@@ -59,26 +59,26 @@ describe("a hold of several lines", () => {
   test("is refused with every line that is short, and takes nothing", async () => {
     const wish = [line("phone", 2), line("case", 2), line("cable", 1), line("phone", 4)];
     const lines = [
-      { sku: "phone", store_id: "main", requested: 6, available: 5 },
-      { sku: "case", store_id: "main", requested: 2, available: 1 },
-      { sku: "cable", store_id: "main", requested: 1, available: 0 },
+      { sku: "phone", store_id: "main", requested: 6, available: 5, held: 0 },
+      { sku: "case", store_id: "main", requested: 2, available: 1, held: 0 },
+      { sku: "cable", store_id: "main", requested: 1, available: 0, held: 0 },
     ];
     expect(await refusal(reserve("k", wish))).toEqual([
       "SOLD_OUT",
-      { sku: "phone", requested: 6, available: 5, lines },
+      { sku: "phone", requested: 6, available: 5, held: 0, lines },
     ]);
     expect(await admin.mget("stock:phone", "stock:case")).toEqual(["5", "1"]);
   });
 
   test("of which one is short names that one; a single line names itself alone", async () => {
-    const short = { sku: "cable", store_id: "main", requested: 1, available: 0 };
+    const short = { sku: "cable", store_id: "main", requested: 1, available: 0, held: 0 };
     expect(await refusal(reserve("k", [line("phone", 2), line("cable", 1)]))).toEqual([
       "SOLD_OUT",
-      { sku: "cable", requested: 1, available: 0, lines: [short] },
+      { sku: "cable", requested: 1, available: 0, held: 0, lines: [short] },
     ]);
     expect(await refusal(reserve("k", [line("cable", 1)]))).toEqual([
       "SOLD_OUT",
-      { sku: "cable", requested: 1, available: 0 },
+      { sku: "cable", requested: 1, available: 0, held: 0 },
     ]);
   });
 

@@ -61,6 +61,7 @@ describe("createHold", () => {
       hold_id: expect.stringMatching(/^H-[0-9a-f-]{36}$/),
       expires_at: expect.any(Number),
       created_at: expect.any(Number),
+      granted: [2],
       replayed: false,
     });
     expect(await create("k")).toEqual({ ...hold, replayed: true });
@@ -82,7 +83,7 @@ describe("createHold", () => {
     const six = [{ sku: "phone", store_id: "main", quantity: 6 }];
     expect(await refusal(create("k", { lines: six }))).toEqual([
       "SOLD_OUT",
-      { sku: "phone", requested: 6, available: 5 },
+      { sku: "phone", requested: 6, available: 5, held: 0 },
     ]);
     const ghost = [{ sku: "ghost", store_id: "main", quantity: 1 }];
     expect(await refusal(create("k", { lines: ghost }))).toEqual(["UNKNOWN_SKU", { sku: "ghost" }]);
@@ -102,9 +103,10 @@ describe("createHold", () => {
     const answers = await Promise.all(
       Array.from({ length: 500 }, (_, i) => refusal(create(`k${i}`, one))),
     );
+    const short = { sku: "phone", requested: 1, available: 0, held: 100 };
     const refused = answers.filter((answer) => Array.isArray(answer));
     expect(refused).toEqual(
-      Array(400).fill(["SOLD_OUT", { sku: "phone", requested: 1, available: 0 }]),
+      Array(400).fill(["ALL_HELD", { ...short, earliest_release_at: expect.any(String) }]),
     );
     expect(await admin.get("stock:phone")).toBe("0");
     expect(await admin.xlen(side.keys.stream)).toBe(100);

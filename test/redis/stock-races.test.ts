@@ -89,7 +89,7 @@ test("200 holds of many lines in random order over 20 skus never oversell", asyn
         .then(
           () => "CREATED",
           (error: unknown) => {
-            const short = (error as Rejection).members.lines as { requested: number }[]; // of SOLD_OUT
+            const short = (error as Rejection).members.lines as { requested: number }[]; // of either
             expect(short.length).toBeGreaterThan(0);
             return codeOf(error);
           },
@@ -97,7 +97,9 @@ test("200 holds of many lines in random order over 20 skus never oversell", asyn
     }),
   );
   const granted = answers.filter((answer) => answer === "CREATED").length;
-  expect(answers.filter((answer) => answer === "SOLD_OUT").length).toBe(200 - granted);
+  expect(answers.filter((answer) => answer === "SOLD_OUT" || answer === "ALL_HELD").length).toBe(
+    200 - granted,
+  );
   expect(granted).toBeGreaterThan(20);
   expect(granted).toBeLessThan(200);
   const { stocks, entries } = await explained(before);

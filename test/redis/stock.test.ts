@@ -222,7 +222,7 @@ describe("purchase", () => {
     await side.stores.register("north", 0);
     expect(await refusal(purchase("k", { quantity: 6 }))).toEqual([
       "SOLD_OUT",
-      { sku: "phone", requested: 6, available: 5, total_available: 9 },
+      { sku: "phone", requested: 6, available: 5, total_available: 9, held: 0 },
     ]);
     expect(await refusal(purchase("k", { sku: "ghost" }))).toEqual([
       "UNKNOWN_SKU",

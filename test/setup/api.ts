@@ -37,6 +37,8 @@ export async function startApi({
     inventory: deciding.inventory,
     stock: deciding.stock,
     rules: deciding.rules,
+    releases: deciding.releases,
+    low_stock_units: 10,
     stores: deciding.stores,
     records: deciding.records,
     ledger,

@@ -7,6 +7,7 @@ import { createClock } from "../../src/redis/clock.ts";
 import { createRecords } from "../../src/redis/idempotency.ts";
 import { createInventory } from "../../src/redis/inventory.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { createReleases } from "../../src/redis/releases.ts";
 import { createRules } from "../../src/redis/rules.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
@@ -32,7 +33,8 @@ export async function openDecidingSide(
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
   const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max });
-  const inventory = createInventory({ batcher, keys, clock });
+  const releases = createReleases(redis, keys);
+  const inventory = createInventory({ batcher, redis, keys, clock, releases });
   const stores = createStores(redis, keys, DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: DEFAULT_STORE });
   const rules = createRules({ batcher, redis, keys });
@@ -53,6 +55,7 @@ export async function openDecidingSide(
     stores,
     stock,
     rules,
+    releases,
     records,
     stream,
     log,

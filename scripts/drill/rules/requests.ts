@@ -1,6 +1,6 @@
 import { BUDGET_MS, SLACK_MS } from "../ask.ts";
 import { count, type Evidence, type Finding, whole } from "../evidence.ts";
-import { type Answer, type Entry, isUnavailable } from "../journal.ts";
+import { type Answer, type Entry, isShort, isUnavailable } from "../journal.ts";
 import { answerOf, type ToldHold } from "../told.ts";
 import { forgivenHolds } from "./lost.ts";
 
@@ -129,7 +129,7 @@ function isExplained(
   if (isUnavailable(answer)) return UNAVAILABLE_CODES.has(code);
   if (code === "IDEMPOTENCY_KEY_REUSED") return status === 422 && misused.has(key);
   if (request.action === "RESERVE") {
-    return status === 201 ? answer.hold_id !== undefined : status === 409 && code === "SOLD_OUT";
+    return status === 201 ? answer.hold_id !== undefined : status === 409 && isShort(code);
   }
   const hold = holds.get(request.hold_id);
   if (!hold) return false;

@@ -5,6 +5,7 @@ import type { ProblemCode } from "../problem-kinds.ts";
 const units = (description: string, example: number) => z.int().meta({ description, example });
 const requested = units("Units you asked for.", 5);
 const available = units("Units there are for you.", 3);
+const held = units("Units that others hold.", 2);
 const reserved = units("Units that reservations hold.", 2);
 const event_id = z.string().meta({ description: "The event you named." });
 const total_available = units("Units in all stores together.", 4);
@@ -25,9 +26,26 @@ export function problemMembers(named: (name: string) => string): {
 } {
   const hold = z.object({ [named("hold_id")]: hold_id });
   const short = z.object({ sku, [named("store_id")]: storeId, requested, available });
+  const taken = z.object({
+    sku,
+    requested,
+    available,
+    held,
+    [named("total_available")]: total_available.optional(),
+    lines: z
+      .array(short.extend({ held }))
+      .optional()
+      .meta({ description: "All lines that are short." }),
+  });
   const stock = z.object({ [named("store_id")]: storeId, available, reserved });
   const lines = z.array(short).optional().meta({ description: "All lines that are short." });
   return {
+    ALL_HELD: taken.extend({
+      [named("earliest_release_at")]: time.optional().meta({
+        description: "No unit comes back before, unless somebody ends a reservation early.",
+        example: "2026-11-21T02:17:51.048Z",
+      }),
+    }),
     HOLD_ALREADY_CONFIRMED: hold,
     HOLD_CANCELLED: hold,
     HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),
@@ -46,13 +64,7 @@ export function problemMembers(named: (name: string) => string): {
     SALE_CLOSED: z.object({ sku, [named("closes_at")]: time }),
     SALE_NOT_OPEN: z.object({ sku, [named("opens_at")]: time }),
     SALE_PAUSED: z.object({ sku }),
-    SOLD_OUT: z.object({
-      sku,
-      requested,
-      available,
-      [named("total_available")]: total_available.optional(),
-      lines,
-    }),
+    SOLD_OUT: taken,
     STORE_NOT_FOUND: z.object({ [named("store_id")]: storeId }),
     UNKNOWN_SKU: z.object({ sku }),
     VERSION_CONFLICT: z.object({ sku, [named("store_id")]: storeId.optional(), version }),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Rejection } from "../../domain/rejection.ts";
-import type { StockCounts } from "../../domain/stock.ts";
+import { LEVELS, levelOf, type StockCounts } from "../../domain/stock.ts";
 import { monotonicNow } from "../../now.ts";
 import { createHistory } from "../../postgres/history.ts";
 import { RedisFault } from "../../redis/outcome.ts";
@@ -13,15 +13,30 @@ import { levels, presentLevels } from "./levels.ts";
 
 const TAG = "Stock";
 const SKUS_MAX = 100;
+/** A shop's page may be behind by so much, and costs us one question a second. */
+const SHOP_PAGES = "public, max-age=1";
+
+const level = z.enum(LEVELS).meta({
+  description:
+    "For a shop's page: LOW is `LOW_STOCK_UNITS` or fewer, ALL_HELD none but those that others hold.",
+  example: "IN_STOCK",
+});
+const earliestReleaseAt = time.optional().meta({
+  description:
+    "With ALL_HELD: no unit comes back before, unless somebody ends a reservation early.",
+});
 
 export const availability = z.object({
   sku,
   totalAvailable: levels.available,
+  level,
+  earliestReleaseAt,
   perStore: z.array(
     z.object({
       sku,
       storeId,
       ...levels,
+      level,
       lastEventAt: time.nullable().meta({
         description: "Null: nothing but somebody's redis-cli has ever changed it.",
       }),
@@ -77,7 +92,9 @@ export function createAvailabilityRoutes(deps: RouteDeps): Route[] {
     async ({ query, context }) => {
       if (query.sku !== undefined) return readOne(query.sku, query.storeId, context);
       const { stocks, lag_ms } = await readStocks(deps, query.skus ?? [], context);
-      const items = [...stocks].map(([sku, counts]) => present(sku, counts, query.storeId));
+      const items = await Promise.all(
+        [...stocks].map(([sku, counts]) => present(deps, sku, counts, query.storeId)),
+      );
       return { status: 200, lag_ms, body: { items } };
     },
   );
@@ -102,11 +119,44 @@ export function createAvailabilityRoutes(deps: RouteDeps): Route[] {
   async function readOne(sku: string, store_id: string | undefined, context: RequestContext) {
     const { stocks, lag_ms } = await readStocks(deps, [sku], context);
     const counts = stocks.get(sku) ?? [];
-    if (counts.length > 0) return { status: 200, lag_ms, body: present(sku, counts, store_id) };
+    if (counts.length > 0)
+      return { status: 200, lag_ms, body: await present(deps, sku, counts, store_id) };
     throw new Rejection("UNKNOWN_SKU", `Nobody has stocked ${sku}.`, { sku });
   }
 
-  return [ofMany, ofOne];
+  const levelOfOne = route(
+    {
+      method: "GET",
+      path: "/v1/items/{sku}/level",
+      tag: TAG,
+      summary: "Whether there is any of a sku, for a shop's page",
+      description: `Changes seldom, and may be cached for a second by whoever stands between. ${FROM_WHERE}`,
+      projection: true,
+      params,
+      query,
+      answers: {
+        200: {
+          description: "How much, roughly.",
+          body: z.object({ sku, level }),
+          headers: { "Cache-Control": "How long it may be shown." },
+        },
+      },
+      problems: ["UNKNOWN_SKU"],
+    },
+    request_budget_ms,
+    async ({ params, query, context }) => {
+      const { lag_ms, body } = await readOne(params.sku, query.storeId, context);
+      const { sku, level } = body;
+      return {
+        status: 200,
+        lag_ms,
+        headers: { "Cache-Control": SHOP_PAGES },
+        body: { sku, level },
+      };
+    },
+  );
+
+  return [ofMany, ofOne, levelOfOne];
 }
 
 /** What the stores have of each sku: as Redis has it, or as recorded while Redis is away. */
@@ -128,19 +178,28 @@ export async function readStocks(
   }
 }
 
-export function present(
+export async function present(
+  { releases, low_stock_units }: Pick<RouteDeps, "releases" | "low_stock_units">,
   sku: string,
   counts: StockCounts[],
   store_id?: string | undefined,
-): z.infer<typeof availability> {
+): Promise<z.infer<typeof availability>> {
   const shown = counts.filter((count) => store_id === undefined || count.store_id === store_id);
+  const available = shown.reduce((sum, count) => sum + count.available, 0);
+  const held = shown.reduce((sum, count) => sum + count.held, 0);
+  const level = levelOf({ available, held }, low_stock_units);
+  const stocks = shown.map((count) => ({ sku, store_id: count.store_id }));
+  const release = level === "ALL_HELD" ? await releases.earliest(stocks) : null;
   return {
     sku,
-    totalAvailable: shown.reduce((sum, { available }) => sum + available, 0),
+    totalAvailable: available,
+    level,
+    ...(release === null ? {} : { earliestReleaseAt: isoTime(release) }),
     perStore: shown.map((count) => ({
       sku,
       storeId: count.store_id,
       ...presentLevels(count),
+      level: levelOf(count, low_stock_units),
       lastEventAt: count.changed_at === null ? null : isoTime(count.changed_at),
     })),
   };

@@ -101,7 +101,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
         readStocks(deps, [sku], context),
       ]);
       if (!found) throw new Rejection("PRODUCT_NOT_FOUND", `There is no product ${sku}.`, { sku });
-      const { sku: _, ...stock } = presentStock(sku, stocks.get(sku) ?? []);
+      const { sku: _, ...stock } = await presentStock(deps, sku, stocks.get(sku) ?? []);
       return { status: 200, lag_ms, body: { ...presentProduct(found), stock } };
     },
   );

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../../domain/hold.ts";
 import { HOLD_ID_PATTERN } from "../../domain/ids.ts";
-import { LINES_MAX, QUANTITY_MAX } from "../../domain/limits.ts";
-import { Rejection } from "../../domain/rejection.ts";
+import { LINES_MAX } from "../../domain/limits.ts";
 import { createHistory } from "../../postgres/history.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
@@ -22,8 +21,10 @@ import {
 import { findHold, knownForm } from "../find-hold.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { TAKING_PROBLEMS } from "../problem-kinds.ts";
+import { recordedHold, replaceOwn, reserveMode } from "../reserving.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
+import { grantedLines, summedLines } from "./lines.ts";
 
 const TAG = "Reservations";
 const TTL_SECONDS_DEFAULT = 900;
@@ -38,6 +39,14 @@ const holdStatusOf = (status: Status) =>
 
 const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const lines = z.array(z.object({ sku, qty: z.int().meta({ example: 2 }) }));
+const grantedLine = z.object({
+  sku,
+  qty: z.int().meta({ description: "With `mode: partial` it may be 0.", example: 2 }),
+  requested: z.int().optional().meta({
+    description: "With `mode: partial`: what you asked for.",
+    example: 2,
+  }),
+});
 const created = z.object({
   reservationId,
   storeId,
@@ -46,6 +55,7 @@ const created = z.object({
   expiresAt: time,
   createdAt: time,
 });
+const granted = created.extend({ lines: z.array(grantedLine) });
 const shown = created.extend({
   customerId: userId.optional(),
   endedAt: time.optional(),
@@ -80,6 +90,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           .array(z.strictObject({ sku, qty: quantity }))
           .min(1)
           .max(LINES_MAX),
+        mode: reserveMode,
+        replace: replaceOwn,
         ttlSeconds: ttlSeconds.optional().meta({
           description: `Else as the sale's rules say, or ${TTL_SECONDS_DEFAULT}.`,
         }),
@@ -88,7 +100,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
       answers: {
         202: {
           description: "Held until `expiresAt`.",
-          body: created,
+          body: granted,
           headers: { Location: "Where to read it." },
         },
       },
@@ -107,6 +119,13 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
             ttl_seconds: ttl_seconds ?? TTL_SECONDS_DEFAULT,
             ttl_is_usual: ttl_seconds === undefined,
             idempotency_key: key,
+            ...{ partial: body.mode === "partial", replace: body.replace },
+            recordedHold: () =>
+              recordedHold(
+                deps,
+                customerId,
+                summed.map(({ sku }) => sku),
+              ),
           },
           context,
         ),
@@ -119,7 +138,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           reservationId: hold.hold_id,
           storeId: store_id,
           status: "CREATED" satisfies Status,
-          lines: summed,
+          lines: grantedLines(summed, hold.granted, body.mode === "partial"),
           expiresAt: isoTime(hold.expires_at),
           createdAt: isoTime(hold.created_at),
         },
@@ -253,18 +272,6 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
   );
 
   return [create, confirm, cancel, read, list];
-}
-
-/** Distinct by sku and in one order, so that the same lines written otherwise are the same request. */
-export function summedLines(lines: { sku: string; qty: number }[], qty_max = QUANTITY_MAX) {
-  const sums = new Map<string, number>();
-  for (const { sku, qty } of lines) sums.set(sku, (sums.get(sku) ?? 0) + qty);
-  for (const [sku, qty] of sums) {
-    if (qty <= qty_max) continue;
-    const detail = `All lines of ${sku} together ask for ${qty}, more than ${qty_max}.`;
-    throw new Rejection("INVALID_REQUEST", detail, { errors: [{ pointer: "#/lines", detail }] });
-  }
-  return [...sums].map(([sku, qty]) => ({ sku, qty })).sort((a, b) => (a.sku < b.sku ? -1 : 1));
 }
 
 function present(hold: Hold): z.infer<typeof shown> {

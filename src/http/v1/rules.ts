@@ -17,18 +17,18 @@ const TAG = "Rules";
 
 const limitOf = (max: number, description: string, example: number) =>
   z.int().min(1).max(max).optional().meta({ description, example });
-const moment = (description: string) =>
-  z.iso
-    .datetime({ offset: true })
-    .optional()
-    .meta({ description, example: "2026-11-27T10:00:00Z" });
+const moment = (description: string, example: string) =>
+  z.iso.datetime({ offset: true }).optional().meta({ description, example });
 
 const members = {
   maxPerOrder: limitOf(QUANTITY_MAX, "Units in one reservation or purchase.", 2),
   maxPerCustomer: limitOf(UNITS_MAX, "Units a customer has in live reservations and orders.", 2),
   maxActiveHolds: limitOf(UNITS_MAX, "Live reservations a customer has at a time.", 1),
-  opensAt: moment("Nobody takes any before."),
-  closesAt: moment("Nobody takes any from then on; what is reserved can still be confirmed."),
+  opensAt: moment("Nobody takes any before.", "2026-11-27T10:00:00.000Z"),
+  closesAt: moment(
+    "Nobody takes any from then on; what is reserved can still be confirmed.",
+    "2026-11-27T12:00:00.000Z",
+  ),
   paused: z.boolean().optional().meta({ description: "Nobody takes any.", example: false }),
   holdSeconds: limitOf(TTL_SECONDS_MAX, "How long a reservation lasts when nobody says.", 300),
   maxHoldSeconds: limitOf(TTL_SECONDS_MAX, "How long one lasts at most, extended or not.", 900),
@@ -46,7 +46,7 @@ const shown = z.object({
   ...members,
   version: z.int().meta({ example: 12 }),
 });
-const params = z.object({ sku });
+const params = z.object({ sku: sku.meta({ example: "ticket" }) });
 
 /** What may be sold of a sku, to whom and when. In force at once, for every API process. */
 export function createRulesRoutes(deps: RouteDeps): Route[] {
@@ -63,7 +63,9 @@ export function createRulesRoutes(deps: RouteDeps): Route[] {
       idempotency_key: "REQUIRED",
       if_match: true,
       params,
-      body: z.strictObject(members),
+      body: z
+        .strictObject(members)
+        .refine((rules) => Object.keys(rules).length > 0, "name at least one rule"),
       answers: {
         202: { description: "In force.", body: shown.extend({ changedAt: time }) },
       },

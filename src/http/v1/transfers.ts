@@ -5,7 +5,7 @@ import { isoTime, sku, storeId, time, traceId } from "../fields.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
 import { eventId } from "./levels.ts";
-import { summedLines } from "./reservations.ts";
+import { summedLines } from "./lines.ts";
 
 const line = z.strictObject({
   sku,

@@ -86,7 +86,7 @@ describe("a purchase", () => {
   test("of more than any store has says how many the best has, and all together", async () => {
     const sku = await stockIn({ main: 2, berlin: 3 });
     const refused = await buy({ sku, qty: 4 });
-    const members = { sku, requested: 4, available: 3, totalAvailable: 5 };
+    const members = { sku, requested: 4, available: 3, totalAvailable: 5, held: 0 };
     expectProblem(refused, { status: 409, code: "SOLD_OUT", members });
     expect((await buy({ sku, qty: 3 })).body.storeId).toBe("berlin");
   });
@@ -103,8 +103,8 @@ describe("a purchase", () => {
     const reserved = await office.post("/v1/reservations", { lines: [{ sku, qty: 2 }] });
     expect(reserved.status).toBe(202);
     const refused = await buy({ sku, qty: 2 });
-    const members = { sku, requested: 2, available: 1, totalAvailable: 1 };
-    expectProblem(refused, { status: 409, code: "SOLD_OUT", members });
+    const members = { sku, requested: 2, available: 1, totalAvailable: 1, held: 2 };
+    expectProblem(refused, { status: 409, code: "ALL_HELD", members });
     expect((await buy({ sku, qty: 1 })).status).toBe(202);
     expect(await office.shop.unitsOf(sku)).toEqual({ available: 0, held: 2 });
   });
@@ -153,7 +153,7 @@ test("purchases at once sell all there is in all stores, and not one unit more",
     rome: { length: 10 },
   });
   for (const answer of answers.filter(({ status }) => status !== 202)) {
-    const members = { sku, requested: 1, available: 0, totalAvailable: 0 };
+    const members = { sku, requested: 1, available: 0, totalAvailable: 0, held: 0 };
     expectProblem(answer, { status: 409, code: "SOLD_OUT", members });
   }
 });

@@ -65,17 +65,21 @@ test("200 reservations at once, their lines in any order over 20 skus, never ove
 
 /** A refusal that names every line that is short, and only those. */
 function expectShort(answer: Answer, asked: Map<string, number>): void {
-  const { sku, requested, available, lines } = answer.body;
-  const short = (lines ?? [{ sku, storeId: "main", requested, available }]) as {
+  const { sku, requested, available, held, lines, earliestReleaseAt } = answer.body;
+  const short = (lines ?? [{ sku, storeId: "main", requested, available, held }]) as {
     sku: string;
     requested: number;
     available: number;
+    held: number;
   }[];
+  const all_held = short.every((line) => line.held > 0);
   expectProblem(answer, {
     status: 409,
-    code: "SOLD_OUT",
+    code: all_held ? "ALL_HELD" : "SOLD_OUT",
     members: {
       ...{ sku: short[0]?.sku, requested: short[0]?.requested, available: short[0]?.available },
+      held: short[0]?.held,
+      ...(earliestReleaseAt === undefined ? {} : { earliestReleaseAt }),
       ...(lines === undefined ? {} : { lines }),
     },
   });

@@ -114,8 +114,8 @@ describe("a reservation", () => {
     ];
     const before = await dump(office.shop.api.redis);
     const short_lines = [
-      { sku: short, storeId: "main", requested: 3, available: 2 },
-      { sku: empty, storeId: "main", requested: 1, available: 0 },
+      { sku: short, storeId: "main", requested: 3, available: 2, held: 0 },
+      { sku: empty, storeId: "main", requested: 1, available: 0, held: 0 },
     ].sort((a, b) => (String(a.sku) < String(b.sku) ? -1 : 1));
     const { storeId: _, ...first } = short_lines[0] ?? {};
     expectProblem(await reserve({ lines }), {
@@ -128,7 +128,7 @@ describe("a reservation", () => {
 
   test("of one line that is short is refused with a list of that one", async () => {
     const sku = await office.shop.stock(1);
-    const short = { sku, requested: 2, available: 1 };
+    const short = { sku, requested: 2, available: 1, held: 0 };
     expectProblem(await reserve({ lines: [{ sku, qty: 2 }] }), {
       status: 409,
       code: "SOLD_OUT",

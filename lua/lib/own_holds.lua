@@ -1,0 +1,38 @@
+-- Which active hold a customer has of a sku: of skus with rules, and of holds asked for with REPLACE. There
+-- is an entry as long as the hold is active. Needs lib/rules.lua.
+local own_by_field, changed_own, own_known = {}, {}, false
+
+local function own_field(sku, user_id)
+  return sku .. " " .. user_id
+end
+
+-- The hold's id, or false.
+local function own_hold_of(sku, user_id)
+  local field = own_field(sku, user_id)
+  if own_by_field[field] == nil then
+    own_by_field[field] = is_filled(own_holds_key) and call("HGET", own_holds_key, field) or false
+  end
+  return own_by_field[field]
+end
+
+local function set_own_hold(sku, user_id, hold_id)
+  local field = own_field(sku, user_id)
+  own_by_field[field], changed_own[field], own_known = hold_id, true, true
+end
+
+-- A hold that ends is nobody's own any more.
+local function forget_own_hold(sku, user_id, hold_id)
+  if not own_known and not is_filled(own_holds_key) then return end
+  if own_hold_of(sku, user_id) == hold_id then set_own_hold(sku, user_id, false) end
+end
+
+local function write_own_holds()
+  for field in pairs(changed_own) do
+    local hold_id = own_by_field[field]
+    if hold_id then
+      call("HSET", own_holds_key, field, hold_id)
+    else
+      call("HDEL", own_holds_key, field)
+    end
+  end
+end
