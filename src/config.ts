@@ -55,6 +55,7 @@ const processSettings = z.object({
   READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),
   LOW_STOCK_UNITS: whole(0, 1_000_000, 10),
   EXPIRY_JITTER_MS: whole(0, 3_600_000, 0),
+  AUDIT_PAUSES_SALES: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
   RECOVERY: z.enum(["auto", "manual"]).default("auto"),
 });
 

@@ -48,6 +48,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     LOW_STOCK_UNITS: 10,
     EXPIRY_JITTER_MS: 0,
     RECOVERY: "auto",
+    AUDIT_PAUSES_SALES: false,
   });
   expect(named({})).toEqual(["REDIS_URL", "DATABASE_URL"]);
 });

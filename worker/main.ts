@@ -5,6 +5,7 @@ import { createHealth } from "../src/health.ts";
 import { listen, SERVER_LIMITS } from "../src/listen.ts";
 import { createLog } from "../src/log.ts";
 import { openAdmission, readAdmission } from "../src/postgres/admission.ts";
+import { openAudit } from "../src/postgres/auditing.ts";
 import { createPool } from "../src/postgres/client.ts";
 import { forgetEvents } from "../src/postgres/forgetting.ts";
 import { createLedger } from "../src/postgres/ledger.ts";
@@ -12,6 +13,7 @@ import { checkMigrations } from "../src/postgres/migrate.ts";
 import { forgetRecords } from "../src/postgres/once.ts";
 import { rebuildChunk } from "../src/postgres/rebuilding.ts";
 import { openRecording } from "../src/postgres/recording.ts";
+import { createAuditReader } from "../src/redis/audit-reader.ts";
 import { createBatcher } from "../src/redis/batcher.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../src/redis/client.ts";
 import { createClock } from "../src/redis/clock.ts";
@@ -25,10 +27,13 @@ import { createRestoring } from "../src/redis/restoring.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
 import { createStock } from "../src/redis/stock.ts";
+import { createStopped } from "../src/redis/stopped.ts";
 import { createStores } from "../src/redis/stores.ts";
 import { createStream } from "../src/redis/stream.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
 import { createAdmitter } from "./admitter.ts";
+import { createAuditor } from "./auditor.ts";
+import { createDriftStops } from "./drift-stops.ts";
 import { createKeeper } from "./keeper.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import { startLoop } from "./loop.ts";
@@ -139,6 +144,20 @@ async function main() {
     generation: scripts.generation,
     log,
   });
+  const auditor = createAuditor({
+    openAudit: async () => {
+      await checkMigrations(pool);
+      return openAudit(config.DATABASE_URL, PARTITION);
+    },
+    readStocks: createAuditReader(redis, keys),
+    keepStops: createDriftStops({
+      stopped: createStopped(redis, keys),
+      pauses: config.AUDIT_PAUSES_SALES,
+      redisNow: stream.now,
+      log,
+    }),
+    log,
+  });
   const loops = [
     admitter,
     recorder,
@@ -147,6 +166,7 @@ async function main() {
     pruner,
     rebuilder,
     keeper,
+    auditor,
     createLagMeter({ stream, ledger }),
     createPartitionMaker({ ledger, log }),
   ].map((agent) => startLoop(agent, log));
@@ -167,6 +187,7 @@ async function main() {
     },
     admitter.close,
     recorder.close,
+    auditor.close,
     async () => {
       server.close();
       server.closeAllConnections();

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram } from "prom-client";
+import { DRIFT_KINDS } from "../src/domain/audit.ts";
 import { FINDINGS } from "../src/domain/recovery.ts";
 import { registry, SECONDS } from "../src/metrics.ts";
 
@@ -133,6 +134,23 @@ export const recoveryRestored = new Counter({
 export const recoveryDrift = new Gauge({
   name: "holdfast_recovery_drift_stocks",
   help: "Stocks whose held units were not those of their holds at the last admission. Alarm above 0.",
+  registers,
+});
+export const auditStocks = new Counter({
+  name: "holdfast_audit_stocks_total",
+  help: "Looks at a stock, at Redis and at the ledger.",
+  registers,
+});
+export const auditDrift = new Gauge({
+  name: "holdfast_audit_drift",
+  help: "Stocks on which Redis and the ledger disagree, by kind. Alarm above 0, but for CHANGED_OUTSIDE.",
+  labelNames: ["kind"] as const,
+  registers,
+});
+for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, 0);
+export const auditRoundAge = new Gauge({
+  name: "holdfast_audit_round_age_seconds",
+  help: "How long ago the audit has last looked at all stocks; 0 before it ever has, and on a standby.",
   registers,
 });
 export const agentFailures = new Counter({

@@ -190,8 +190,11 @@ function movementsOf(
   return [external, own];
 }
 
+/** Of an EXTERNAL movement when no event is missing. The audit tells such movements by it. */
+export const CHANGED_OUTSIDE_NOTE = "changed from outside, between two events";
+
 function externalNote(version: number, known_version: number): string {
-  if (version === known_version + 1) return "changed from outside, between two events";
+  if (version === known_version + 1) return CHANGED_OUTSIDE_NOTE;
   if (version > known_version) return `versions ${known_version + 1} to ${version - 1} never came`;
   return `version ${version} came after ${known_version}`;
 }

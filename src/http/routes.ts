@@ -4,6 +4,7 @@ import { createHealthRoutes } from "./health.ts";
 import { createHoldRoutes } from "./holds.ts";
 import { createProblemRoutes } from "./problem-page.ts";
 import type { Route } from "./route.ts";
+import { createAuditRoutes } from "./v1/audit.ts";
 import { createAvailabilityRoutes } from "./v1/availability.ts";
 import { createBulkRoutes } from "./v1/bulk.ts";
 import { createDeadLetterRoutes } from "./v1/dead-letters.ts";
@@ -43,6 +44,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createProjectionRoutes(deps),
     ...createDeadLetterRoutes(deps),
     ...createRecoveryRoutes(deps),
+    ...createAuditRoutes(deps),
     ...createHealthRoutes(deps.health),
     ...createProblemRoutes(),
   ];

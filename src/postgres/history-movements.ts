@@ -1,4 +1,4 @@
-import type { Movement } from "../domain/batch-plan.ts";
+import { type Movement, stockOf } from "../domain/batch-plan.ts";
 import type { Pool } from "./client.ts";
 import { type ListPage, pageOf } from "./history-page.ts";
 
@@ -52,14 +52,28 @@ export function createMovementHistory(pool: Pool) {
     return pageOf(rows.map(movementOf), limit, place);
   }
 
-  return { listMovements };
+  /** The newest movements of each of these stocks, by `stockOf`, newest first. */
+  async function listNewest(
+    stocks: { sku: string; store_id: string }[],
+    count: number,
+  ): Promise<Map<string, StockMovement[]>> {
+    const { rows } = await pool.query<MovementRow>({
+      name: "list_newest_movements",
+      text: OF_EACH,
+      values: [stocks.map(({ sku }) => sku), stocks.map(({ store_id }) => store_id), count],
+    });
+    return Map.groupBy(rows.map(movementOf), stockOf);
+  }
+
+  return { listMovements, listNewest };
 }
 
 const NEWEST = { recorded_id: Number.MAX_SAFE_INTEGER, movement_id: Number.MAX_SAFE_INTEGER };
 
+const COLUMNS = `movement_id, recorded_id, sku, store_id, kind, available_delta, held_delta, version, reference,
+  notes, reason, actor, event_id, occurred_at`;
 const newestOf = (store_id: string) => `
-  select movement_id, recorded_id, sku, store_id, kind, available_delta, held_delta, version, reference,
-    notes, reason, actor, event_id, occurred_at
+  select ${COLUMNS}
   from stock_movements
   where sku = $1 and store_id = ${store_id} and (recorded_id, movement_id) < ($2::bigint, $3::bigint)
   order by recorded_id desc, movement_id desc limit $4`;
@@ -71,6 +85,15 @@ const OF_ALL_STORES = `
   from (select store_id from stock_levels where sku = $1) as level
   cross join lateral (${newestOf("level.store_id")}) as newest
   order by recorded_id desc, movement_id desc limit $4`;
+const OF_EACH = `
+  select newest.*
+  from unnest($1::text[], $2::text[]) as wanted (sku, store_id)
+  cross join lateral (
+    select ${COLUMNS} from stock_movements
+    where sku = wanted.sku and store_id = wanted.store_id
+    order by recorded_id desc, movement_id desc limit $3
+  ) as newest
+  order by recorded_id desc, movement_id desc`;
 
 type MovementRow = Omit<StockMovement, "occurred_at"> & { occurred_at: Date };
 

@@ -27,8 +27,9 @@ export async function emptyLedger(databaseUrl: string): Promise<void> {
   const more = "recorder_progress, seq_gaps, dead_events, projection_rebuilds";
   const admissions = "admissions, recoveries";
   const catalogue = "stores, products, initial_stocks, idempotency_records";
+  const audit = "audited_stocks, audit_findings, audit_progress";
   await query(
     databaseUrl,
-    `truncate ${tables}, ${more}, ${admissions}, ${catalogue} restart identity`,
+    `truncate ${tables}, ${more}, ${admissions}, ${catalogue}, ${audit} restart identity`,
   );
 }

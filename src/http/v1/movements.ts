@@ -10,7 +10,7 @@ import { type Route, route } from "../route.ts";
 const KINDS = [...MOVING_EVENTS, "EXTERNAL"] as const;
 
 const delta = z.int().meta({ example: -2 });
-const shown = z.object({
+export const shownMovement = z.object({
   sku,
   storeId,
   kind: z.enum(KINDS).meta({
@@ -49,7 +49,7 @@ export function createMovementRoutes(deps: RouteDeps): Route[] {
       projection: true,
       params: z.object({ sku }),
       query: z.strictObject({ storeId: storeId.optional(), limit, cursor: cursor(place()) }),
-      answers: { 200: { description: "A page of them.", body: pageOf(shown) } },
+      answers: { 200: { description: "A page of them.", body: pageOf(shownMovement) } },
     },
     deps.request_budget_ms,
     async ({ params: { sku }, query: { storeId, limit, cursor }, context }) => {
@@ -60,7 +60,7 @@ export function createMovementRoutes(deps: RouteDeps): Route[] {
       return {
         status: 200,
         lag_ms,
-        body: { items: items.map(present), nextCursor: next && cursorOf(placeText(next)) },
+        body: { items: items.map(presentMovement), nextCursor: next && cursorOf(placeText(next)) },
       };
     },
   );
@@ -79,7 +79,7 @@ const place = () =>
       return { recorded_id, movement_id };
     });
 
-function present(movement: StockMovement): z.infer<typeof shown> {
+export function presentMovement(movement: StockMovement): z.infer<typeof shownMovement> {
   const { available_delta, held_delta } = movement;
   return {
     sku: movement.sku,

@@ -1,0 +1,205 @@
+import { DRIFT_KINDS, isAlarm, judge } from "../src/domain/audit.ts";
+import { stockOf } from "../src/domain/batch-plan.ts";
+import type { Log } from "../src/log.ts";
+import { monotonicNow } from "../src/now.ts";
+import type { Finding } from "../src/postgres/audit-findings.ts";
+import type { LedgerLook, StockName } from "../src/postgres/audit-rows.ts";
+import type { Audit } from "../src/postgres/auditing.ts";
+import type { SeenStocks } from "../src/redis/audit-reader.ts";
+import type { DriftStops } from "./drift-stops.ts";
+import type { Agent } from "./loop.ts";
+import { auditDrift, auditRoundAge, auditStocks } from "./metrics.ts";
+
+/** Stocks that are looked at in one turn. */
+const SLICE_MAX = 500;
+/** How much of a core the audit may take, all three processes together. */
+const SHARE = 0.05;
+const REST_MS_MIN = 100;
+/** A round of few stocks is soon over; the next one need not begin at once. */
+const ROUND_EVERY_MS = 1_000;
+/** How often those of which a drift is told are looked at again, and stops are put right. */
+const OPEN_EVERY_MS = 2_000;
+const STANDBY_MS = 5_000;
+const IDLE_MS = 25;
+
+type Slice = { stocks: StockName[]; round: "NO" | "NEXT" | "LAST" };
+type Waiting = Slice & SeenStocks & { newest_id: number };
+
+/**
+ * Goes round all stocks, and compares what Redis has of each with what its movements add up to, and these with
+ * its level. Stocks that have just moved come first. Redis is asked, then the ledger, once it has recorded
+ * what Redis had; movements have the stock's version, so a stock that never rests can be compared too. A
+ * disagreement is told when a second look finds it again. Nothing is ever put right by itself.
+ *
+ * @param openAudit becomes the one that audits; null while another does
+ * @param readStocks asks Redis; null while it is not admitted
+ * @param share of a core, from above 0 to 1: it rests in proportion to what a turn took
+ */
+export function createAuditor({
+  openAudit,
+  readStocks,
+  keepStops,
+  share = SHARE,
+  rest_ms_min = REST_MS_MIN,
+  round_every_ms = ROUND_EVERY_MS,
+  open_every_ms = OPEN_EVERY_MS,
+  log,
+}: {
+  openAudit: () => Promise<Audit | null>;
+  readStocks: (stocks: StockName[]) => Promise<SeenStocks | null>;
+  keepStops: DriftStops;
+  share?: number;
+  rest_ms_min?: number;
+  round_every_ms?: number;
+  open_every_ms?: number;
+  log: Log;
+}): Agent & { close: () => Promise<void> } {
+  let audit: Audit | null = null;
+  let waiting: Waiting | null = null;
+  const queues = {
+    /** What has to be looked at a second time, or has not been added up to its end. */
+    AGAIN: [] as StockName[],
+    /** What has just moved. */
+    MOVED: [] as StockName[],
+    /** What is told to drift. */
+    OPEN: [] as StockName[],
+  };
+  const turns = ["AGAIN", "ROUND", "MOVED", "OPEN"] as const;
+  let next_turn = 0;
+  /** Disagreements that were found once, by stock. */
+  const suspected = new Map<string, Finding["kind"]>();
+  let [rest_until, next_round_at, next_open_at] = [0, 0, 0];
+
+  async function runOnce(): Promise<number> {
+    const began_at = monotonicNow();
+    if (began_at < rest_until) return 0;
+    let rest_ms = rest_ms_min;
+    try {
+      audit ??= await openAudit();
+      if (!audit) {
+        rest_ms = STANDBY_MS;
+        return 0;
+      }
+      return await turn(audit);
+    } catch (error) {
+      await close();
+      throw error;
+    } finally {
+      const took_ms = monotonicNow() - began_at;
+      rest_until = began_at + took_ms + Math.max(rest_ms, (took_ms * (1 - share)) / share);
+    }
+  }
+
+  async function turn(by: Audit): Promise<number> {
+    if (monotonicNow() >= next_open_at) await readOpen(by);
+    waiting ??= await lookAtRedis(by);
+    if (!waiting) return 0;
+    const { seq, newest_id, generation, counts, round } = waiting;
+    const stocks = waiting.stocks.map((of, i) => ({ ...of, redis: counts[i] ?? null }));
+    const seen = await by.look(stocks, { seq, newest_id });
+    if (!seen) return 0; // not all of it is recorded
+    waiting = null;
+    // Redis may have lost what it said: then it is no drift that the ledger never gets it.
+    const { moment } = seen;
+    if (stocks.length > 0 && !(moment?.is_open && moment.generation === generation)) {
+      forget();
+      return 0;
+    }
+    await settle(by, seen.looks, round);
+    return stocks.length;
+  }
+
+  async function lookAtRedis(by: Audit): Promise<Waiting | null> {
+    const { newest_id, applied_seq } = await by.newest();
+    const slice = await nextSlice(by, newest_id);
+    if (!slice) return null;
+    const seen = await readStocks(slice.stocks);
+    // One that has forgotten what is recorded is about to be closed, and given it back.
+    if (seen && seen.seq >= applied_seq) return { ...slice, ...seen, newest_id };
+    forget();
+    return null;
+  }
+
+  // Nobody keeps the others waiting for ever, however much there is to look at again.
+  async function nextSlice(by: Audit, newest_id: number): Promise<Slice | null> {
+    for (let tries = 0; tries < turns.length; tries += 1) {
+      const turn = turns[next_turn] ?? "ROUND";
+      next_turn = (next_turn + 1) % turns.length;
+      if (turn === "ROUND") {
+        if (monotonicNow() >= next_round_at) return nextOfRound(by);
+        continue;
+      }
+      if (turn === "MOVED" && queues.MOVED.length === 0) queues.MOVED = await by.moved(newest_id);
+      const stocks = queues[turn].splice(0, SLICE_MAX);
+      if (stocks.length > 0) return { stocks, round: "NO" };
+    }
+    return null;
+  }
+
+  async function nextOfRound(by: Audit): Promise<Slice> {
+    const stocks = await by.nextOfRound(SLICE_MAX);
+    return { stocks, round: stocks.length < SLICE_MAX ? "LAST" : "NEXT" };
+  }
+
+  async function settle(by: Audit, looks: LedgerLook[], round: Slice["round"]): Promise<void> {
+    const findings: Finding[] = [];
+    const fine: StockName[] = [];
+    for (const look of looks) {
+      const verdict = look.is_behind ? "UNKNOWN" : judge(look);
+      const stock = stockOf(look);
+      const suspicion = suspected.get(stock);
+      suspected.delete(stock);
+      if (look.is_behind) queues.AGAIN.push(look);
+      else if (verdict === "FINE") fine.push(look);
+      else if (verdict !== "UNKNOWN") {
+        const { sku, store_id, open_kind } = look;
+        if (verdict.kind === suspicion || verdict.kind === open_kind) {
+          findings.push({ sku, store_id, ...verdict });
+        } else {
+          suspected.set(stock, verdict.kind);
+          queues.AGAIN.push(look);
+        }
+      }
+    }
+    const told = await by.settle({ looks, findings, fine, round });
+    auditStocks.inc(looks.length);
+    if (round === "LAST") next_round_at = monotonicNow() + round_every_ms;
+    for (const finding of told) tell(finding);
+    const has_changed = told.length > 0 || looks.some((of) => of.open_kind && fine.includes(of));
+    if (has_changed) await readOpen(by);
+  }
+
+  function tell({ kind, ...said }: Finding) {
+    if (isAlarm(kind)) log.error({ kind, ...said }, "a stock drifts");
+    else log.warn({ kind, ...said }, "a stock was changed by hand");
+  }
+
+  /** What is told at the moment: for the metrics, for another look, and for the stops. */
+  async function readOpen(by: Audit): Promise<void> {
+    const { counts, stocks, alarmed_skus } = await by.readOpen();
+    for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, counts.get(kind) ?? 0);
+    auditRoundAge.set((await by.roundAge()) ?? 0);
+    if (queues.OPEN.length === 0) queues.OPEN = stocks;
+    await keepStops(alarmed_skus);
+    next_open_at = monotonicNow() + open_every_ms;
+  }
+
+  // The round comes by all of them again.
+  function forget() {
+    waiting = null;
+    for (const queue of Object.values(queues)) queue.length = 0;
+    suspected.clear();
+  }
+
+  async function close() {
+    const ended = audit;
+    audit = null;
+    forget();
+    next_open_at = 0;
+    for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, 0);
+    auditRoundAge.set(0);
+    await ended?.close().catch(() => {}); // its connection may be what failed
+  }
+
+  return { name: "auditor", idle_ms: IDLE_MS, runOnce, close };
+}
