@@ -22,8 +22,10 @@ const OPEN_EVERY_MS = 2_000;
 const STANDBY_MS = 5_000;
 const IDLE_MS = 25;
 
+/** The ledger before Redis was asked. */
+type Before = Awaited<ReturnType<Audit["newest"]>>;
 type Slice = { stocks: StockName[]; round: "NO" | "NEXT" | "LAST" };
-type Waiting = Slice & SeenStocks & { newest_id: number };
+type Waiting = Slice & SeenStocks & Before;
 
 /**
  * Goes round all stocks, and compares what Redis has of each with what its movements add up to, and these with
@@ -110,12 +112,14 @@ export function createAuditor({
   }
 
   async function lookAtRedis(by: Audit): Promise<Waiting | null> {
-    const { newest_id, applied_seq } = await by.newest();
-    const slice = await nextSlice(by, newest_id);
+    const before = await by.newest();
+    const slice = await nextSlice(by, before.newest_id);
     if (!slice) return null;
     const seen = await readStocks(slice.stocks);
-    // One that has forgotten what is recorded is about to be closed, and given it back.
-    if (seen && seen.seq >= applied_seq) return { ...slice, ...seen, newest_id };
+    // One that has forgotten what is recorded, or that is no master any more, is about to be closed.
+    const is_up_to_date =
+      seen && seen.seq >= before.applied_seq && seen.redis_generation >= before.generation;
+    if (is_up_to_date) return { ...slice, ...seen, ...before };
     forget();
     return null;
   }
@@ -169,9 +173,11 @@ export function createAuditor({
     if (has_changed) await readOpen(by);
   }
 
-  function tell({ kind, ...said }: Finding) {
-    if (isAlarm(kind)) log.error({ kind, ...said }, "a stock drifts");
-    else log.warn({ kind, ...said }, "a stock was changed by hand");
+  // Not under the name `level`, which is the line's own.
+  function tell({ kind, sku, store_id, ledger, level: stock_level, redis }: Finding) {
+    const said = { kind, sku, store_id, ledger, stock_level, redis };
+    if (isAlarm(kind)) log.error(said, "a stock drifts");
+    else log.warn(said, "a stock was changed by hand");
   }
 
   /** What is told at the moment: for the metrics, for another look, and for the stops. */

@@ -39,5 +39,9 @@ export type Books = {
     /** Seqs that were noticed to be missing. */
     alarmed: Set<number>;
     dead_letters: number;
+    /** What the audit tells of, without stock that was set by hand. */
+    drifts: { sku: string; kind: string }[];
+    /** How often the audit has looked at all stocks since everything was recorded. */
+    audits: number;
   };
 };

@@ -7,6 +7,8 @@ import type { Stack } from "./stack.ts";
 
 const { seq, deadlines } = createKeys("main"); // they have the same names in every store
 const DRAIN_MS_MAX = 60_000;
+const AUDIT_MS_MAX = 60_000;
+const AUDITS = 2;
 
 /**
  * Waits until no hold is active and all is recorded. When that takes too long the account goes on without it,
@@ -35,6 +37,29 @@ export async function untilRecorded({ database_url, withRedis }: Stack): Promise
       return decided.is_drained && rows[0]?.applied_seq === decided.seq ? true : undefined;
     };
     await until("everything is recorded", look, DRAIN_MS_MAX);
+  } finally {
+    await postgres.end();
+  }
+}
+
+/**
+ * Waits until the audit has looked at every stock twice since: a drift is told when it was found again. Returns how
+ * often it has looked, which is less when that takes too long.
+ */
+export async function untilAudited({ database_url }: Stack): Promise<number> {
+  const postgres = new pg.Client({ connectionString: database_url });
+  await postgres.connect();
+  const readRounds = async () => {
+    const { rows } = await postgres.query("select rounds::int from audit_progress");
+    return Number(rows[0]?.rounds ?? 0);
+  };
+  try {
+    const before = await readRounds();
+    // The one under way may have begun before.
+    const wholeSince = async () => Math.max(0, (await readRounds()) - before - 1);
+    const twice = async () => ((await wholeSince()) >= AUDITS ? true : undefined);
+    await until("all stocks are audited", twice, AUDIT_MS_MAX).catch(() => {}); // the account says so
+    return await wholeSince();
   } finally {
     await postgres.end();
   }

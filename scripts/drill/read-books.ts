@@ -12,14 +12,18 @@ const keys = createKeys(STORE);
 const AT_ONCE = 500;
 
 /** Reads all there is on both sides, to be called when nothing changes any more. */
-export async function readBooks(stack: Stack, stocked: Map<string, number>): Promise<Books> {
+export async function readBooks(
+  stack: Stack,
+  stocked: Map<string, number>,
+  audits: number,
+): Promise<Books> {
   const postgres = new pg.Client({ connectionString: stack.database_url });
   await postgres.connect();
   try {
     return {
       stocked,
       redis: await stack.withRedis((redis) => readRedis(redis, [...stocked.keys()])),
-      postgres: await readPostgres(postgres),
+      postgres: { ...(await readPostgres(postgres)), audits },
     };
   } finally {
     await postgres.end();
@@ -72,7 +76,7 @@ async function readHoldHashes(redis: Redis): Promise<Book["holds"]> {
   return holds;
 }
 
-async function readPostgres(postgres: pg.Client): Promise<Books["postgres"]> {
+async function readPostgres(postgres: pg.Client): Promise<Omit<Books["postgres"], "audits">> {
   const rowsOf = async (sql: string) => (await postgres.query(sql)).rows;
   const [dead] = await rowsOf("select count(*)::int as count from dead_events");
   const stocks = await rowsOf(
@@ -101,6 +105,9 @@ async function readPostgres(postgres: pg.Client): Promise<Books["postgres"]> {
     history: new Map(history.map(({ sku, ...sums }) => [sku, sums])),
     alarmed: new Set(alarmed.map(({ seq }) => seq)),
     dead_letters: dead?.count ?? 0,
+    drifts: await rowsOf(
+      "select sku, kind from audit_findings where gone_at is null and kind <> 'CHANGED_OUTSIDE'",
+    ),
   };
 }
 

@@ -5,7 +5,7 @@ import { monotonicNow } from "../../src/now.ts";
 import type { Progress } from "../bench/progress.ts";
 import { drawAccount, isBroken } from "./account.ts";
 import { createAsker } from "./ask.ts";
-import { untilDrained } from "./drain.ts";
+import { untilAudited, untilDrained } from "./drain.ts";
 import type { Finding } from "./evidence.ts";
 import { planFaults } from "./fault-plan.ts";
 import { createFaults, type Fault } from "./faults.ts";
@@ -108,11 +108,12 @@ async function drill(
   ]);
   progress.step("the sale is over, waiting until all is recorded");
   await untilDrained(stack, progress);
+  const audits = await untilAudited(stack);
   over.abort();
   asker.close();
 
   progress.step("comparing what shoppers were told with both stores");
-  const books = await readBooks(stack, offer);
+  const books = await readBooks(stack, offer, audits);
   const found = { journal: journal.entries, books, faults, sale };
   const { evidence, findings } = drawAccount(found);
   return { findings, page: formatPage(evidence, findings, options) };

@@ -23,7 +23,7 @@ export type LedgerLook = StockName &
 export type KeptAccount = Account & { recorded_id: number };
 
 /** How far the ledger is, at the moment at which it is compared. */
-export type LedgerMoment = { applied_seq: number; generation: number; is_open: boolean };
+export type LedgerMoment = { applied_seq: number; generation: number };
 
 /**
  * Looks at stocks in one statement, which sees everything as of one moment.
@@ -35,7 +35,7 @@ export async function readLooks(
   partition: number,
   stocks: (StockName & { redis: Counts | null })[],
   newest_id: number,
-): Promise<{ moment: LedgerMoment | null; looks: LedgerLook[] }> {
+): Promise<{ moment: (LedgerMoment & { is_open: boolean }) | null; looks: LedgerLook[] }> {
   const of_each = Math.ceil(MOVEMENTS_MAX / Math.max(1, stocks.length));
   const { rows } = await client.query<LookRow>({
     name: "audit_looks",
@@ -118,8 +118,7 @@ const LOOKS = `
 
 type LookRow = StockName &
   KeptAccount &
-  LedgerMoment &
-  Record<`${(typeof THEN)[number]}_then`, number> & {
+  LedgerMoment & { is_open: boolean } & Record<`${(typeof THEN)[number]}_then`, number> & {
     level_available: number | null;
     level_held: number | null;
     level_version: number | null;

@@ -8,7 +8,13 @@ import {
   readOpen,
   writeFindings,
 } from "./audit-findings.ts";
-import { keepAccounts, type LedgerLook, readLooks, type StockName } from "./audit-rows.ts";
+import {
+  keepAccounts,
+  type LedgerLook,
+  type LedgerMoment,
+  readLooks,
+  type StockName,
+} from "./audit-rows.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
 
 /** First half of the advisory lock that whoever audits holds per partition. */
@@ -53,14 +59,15 @@ export async function openAudit(databaseUrl: string, partition: number) {
   let progress = await readProgress(client, partition);
 
   /** The newest movement there is, and up to which seq all is recorded: Redis had all that before. */
-  async function newest(): Promise<{ newest_id: number; applied_seq: number }> {
-    const { rows } = await client.query<{ newest_id: number; applied_seq: number }>({
+  async function newest() {
+    const { rows } = await client.query<LedgerMoment & { newest_id: number }>({
       name: "audit_newest",
       text: `select coalesce((select max(recorded_id) from processed_events), 0) as newest_id,
-               coalesce((select applied_seq from recorder_progress where partition = $1), 0) as applied_seq`,
+               applied_seq, generation
+             from recorder_progress where partition = $1`,
       values: [partition],
     });
-    return rows[0] ?? { newest_id: 0, applied_seq: 0 };
+    return rows[0] ?? { newest_id: 0, applied_seq: 0, generation: 0 };
   }
 
   /** Stocks that have moved since this was last asked; when too many have, some of them. */

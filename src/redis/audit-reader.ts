@@ -9,7 +9,7 @@ const WHOLE_PATTERN = /^(0|[1-9]\d{0,14})$/; // as the scripts read a number
 
 export type StockName = { sku: string; store_id: string };
 /** What Redis had of stocks at some moment before it was at `seq`, in their order; null for corrupt keys. */
-export type SeenStocks = { seq: number; generation: number; counts: (Counts | null)[] };
+export type SeenStocks = { seq: number; redis_generation: number; counts: (Counts | null)[] };
 
 /**
  * Reads stocks for the audit, without scripts: those are an admission's. Each stock is read in one step, so its
@@ -27,7 +27,7 @@ export function createAuditReader(redis: Redis, keys: Keys) {
     const counts = (await Promise.all(steps)).flat();
     const { seq, generation } = await readShared();
     if (!generation || generation !== before.generation || seq === null) return null;
-    return { seq, generation, counts };
+    return { seq, redis_generation: generation, counts };
   }
 
   async function readShared() {

@@ -188,6 +188,18 @@ const CASES: [name: string, change: (scene: Scene) => void, broken: RegExp][] = 
     /^G7 drift: holds that differ.* H-x: nothing in Redis/,
   ],
   [
+    "the audit tells of a drift",
+    ({ books }) => books.postgres.drifts.push({ sku: SKU, kind: "HELD" }),
+    /^G7 drift: stocks of which the system's own audit.* 1 of 1 stocks: the audit says of tea: HELD/,
+  ],
+  [
+    "the audit has not looked",
+    ({ books }) => {
+      books.postgres.audits = 0;
+    },
+    /^G7 drift: stocks of which the system's own audit.*: the audit has not looked at all stocks/,
+  ],
+  [
     "the history of a stock does not lead to it",
     ({ books }) => books.postgres.history.set(SKU, { available: 2, held: 1 }),
     /^G7 drift: stocks whose history.* tea: 2 available and 0 held, by its history 2 and 1/,

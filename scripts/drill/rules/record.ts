@@ -8,6 +8,7 @@ export function recordFindings(evidence: Evidence): Finding[] {
     stocksAlike(evidence),
     holdsAlike(evidence),
     historyAddsUp(evidence),
+    audited(evidence),
     ordersFit(evidence),
     gaps(evidence),
   ];
@@ -84,6 +85,15 @@ function historyAddsUp({ books }: Evidence): Finding {
   });
   const of = { number: stocks.size, what: "stocks" };
   return count("G7", "drift: stocks whose history does not add up", wrong, of);
+}
+
+// What the system itself has found. That it did not look is no proof.
+function audited({ books }: Evidence): Finding {
+  const { drifts, audits } = books.postgres;
+  const wrong = drifts.map(({ sku, kind }) => `the audit says of ${sku}: ${kind}`);
+  if (audits === 0) wrong.push("the audit has not looked at all stocks since all was recorded");
+  const of = { number: books.stocked.size, what: "stocks" };
+  return count("G7", "drift: stocks of which the system's own audit tells", wrong, of);
 }
 
 function ordersFit({ books }: Evidence): Finding {
