@@ -17,7 +17,7 @@ create table audited_stocks (
   constraint audited_stocks_pk primary key (sku, store_id)
 ) with (fillfactor = 85);
 comment on table audited_stocks is
-  'What each stock''s movements up to recorded_id add up to, by kind. Without its row a stock is summed anew.';
+  'What each stock''s movements up to recorded_id add up to. Without its row a stock is added up anew.';
 comment on column audited_stocks.held_outside is
   'Part of held: units that no event has held, since somebody changed the field by hand.';
 
@@ -39,7 +39,8 @@ create table audit_findings (
   last_seen_at timestamptz not null default now(),
   gone_at timestamptz,
   constraint audit_findings_kind_known check (
-    kind in ('CORRUPT', 'LEDGER_SUM', 'CONSERVATION', 'REDIS_AHEAD', 'REDIS_BEHIND', 'HELD', 'CHANGED_OUTSIDE')
+    kind in ('CORRUPT', 'LEDGER_SUM', 'CONSERVATION', 'REDIS_AHEAD', 'REDIS_BEHIND', 'HELD',
+      'CHANGED_OUTSIDE')
   )
 );
 comment on table audit_findings is

@@ -28,10 +28,10 @@ type Slice = { stocks: StockName[]; round: "NO" | "NEXT" | "LAST" };
 type Waiting = Slice & SeenStocks & Before;
 
 /**
- * Goes round all stocks, and compares what Redis has of each with what its movements add up to, and these with
- * its level. Stocks that have just moved come first. Redis is asked, then the ledger, once it has recorded
- * what Redis had; movements have the stock's version, so a stock that never rests can be compared too. A
- * disagreement is told when a second look finds it again. Nothing is ever put right by itself.
+ * Goes round all stocks, and compares what Redis has of each with what its movements add up to, and these
+ * with its level. Stocks that have just moved come in between. Redis is asked, then the ledger, once it has
+ * recorded what Redis had; movements have the stock's version, so one that never rests can be compared too.
+ * A disagreement is told when a second look finds it again. Nothing is ever put right by itself.
  *
  * @param openAudit becomes the one that audits; null while another does
  * @param readStocks asks Redis; null while it is not admitted

@@ -31,7 +31,7 @@ export type Account = Counts & {
   held_outside: number;
 };
 
-/** Everything that is known of a stock when its movements are compared with what Redis said a moment before. */
+/** All that is known of a stock when its movements are compared with what Redis said a moment before. */
 export type AuditLook = {
   /** Null when its keys can't be read. */
   redis: Counts | null;

@@ -39,8 +39,8 @@ const SETTINGS = {
 export type Audit = NonNullable<Awaited<ReturnType<typeof openAudit>>>;
 
 /**
- * Becomes the one that audits a partition; null while another does. The lock belongs to the connection through
- * which all of this reads and writes.
+ * Becomes the one that audits a partition; null while another does. The lock belongs to the connection
+ * through which all of this reads and writes.
  */
 export async function openAudit(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl, {}, SETTINGS);

@@ -70,8 +70,8 @@ export function createMovementHistory(pool: Pool) {
 
 const NEWEST = { recorded_id: Number.MAX_SAFE_INTEGER, movement_id: Number.MAX_SAFE_INTEGER };
 
-const COLUMNS = `movement_id, recorded_id, sku, store_id, kind, available_delta, held_delta, version, reference,
-  notes, reason, actor, event_id, occurred_at`;
+const COLUMNS = `movement_id, recorded_id, sku, store_id, kind, available_delta, held_delta, version,
+  reference, notes, reason, actor, event_id, occurred_at`;
 const newestOf = (store_id: string) => `
   select ${COLUMNS}
   from stock_movements

@@ -8,13 +8,13 @@ const STEP_MAX = 50;
 const WHOLE_PATTERN = /^(0|[1-9]\d{0,14})$/; // as the scripts read a number
 
 export type StockName = { sku: string; store_id: string };
-/** What Redis had of stocks at some moment before it was at `seq`, in their order; null for corrupt keys. */
+/** What Redis had of stocks before it was at `seq`, in their order; null for corrupt keys. */
 export type SeenStocks = { seq: number; redis_generation: number; counts: (Counts | null)[] };
 
 /**
- * Reads stocks for the audit, without scripts: those are an admission's. Each stock is read in one step, so its
- * counts belong together; the seq is read behind all of them, so each event they come from has that one or
- * a lower one.
+ * Reads stocks for the audit, without scripts: those are an admission's. Each stock is read in one step, so
+ * its counts belong together; the seq is read behind all of them, so no event they come from has a higher
+ * one.
  */
 export function createAuditReader(redis: Redis, keys: Keys) {
   /** Null while Redis is not admitted, or when it was admitted anew meanwhile. */

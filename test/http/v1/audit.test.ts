@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openAuditor } from "../../worker/audit-side.ts";
 import { query } from "../../worker/query.ts";
 import { fresh } from "../shop.ts";
@@ -15,11 +15,6 @@ afterAll(async () => {
   await auditor.close();
   await office.close();
 });
-afterEach(async () => {
-  await office.record();
-  await auditor.lookAround();
-});
-
 const ISO_TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const redis = () => office.shop.api.redis;
 const itemsOf = (body: Record<string, unknown>) => body.items as Items; // what a list answers
@@ -160,8 +155,10 @@ describe("a drift", () => {
     await office.record();
     await redis().set(`stock:${sku}`, 5);
     const { items } = await audited(`/v1/audit?sku=${sku}`);
-    const versions = (itemsOf({ items })[0]?.movements as Items).map(({ version }) => version);
-    expect(versions).toEqual(Array.from({ length: 20 }, (_, i) => 21 - i));
+    const newest = Array.from({ length: 20 }, (_, i) =>
+      expect.objectContaining({ version: 21 - i }),
+    );
+    expect(items).toEqual([expect.objectContaining({ movements: newest })]);
     await redis().set(`stock:${sku}`, 21);
   });
 });
