@@ -65,6 +65,8 @@ export function judge(look: AuditLook): Verdict {
   ): Disagreement => ({ kind, ledger: { available, held, version }, level, redis });
 
   if (!redis) return disagreement("CORRUPT");
+  // Nobody but redis-cli has ever touched it.
+  if (!look.account && !level && redis.version === 0) return "FINE";
   if (!isSum(level, look.account)) return disagreement("LEDGER_SUM", account, account.version);
   const { stocked, adjusted, returned, sold, available, held } = account;
   if (stocked + adjusted + returned - sold !== available + held)

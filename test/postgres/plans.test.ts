@@ -69,6 +69,13 @@ test.each(movementLists)("movements of sku %s, store %s, before %j", async (...f
   expectPagesRead();
 });
 
+test("the newest movements of some stocks", async () => {
+  const stocks = [HOT_SKU, "sku-7"].map((sku) => ({ sku, store_id: "shop-5" }));
+  const newest = await history.listNewest(stocks, 20);
+  expect(newest.get(`${HOT_SKU}@shop-5`)).toHaveLength(20);
+  expectPagesRead();
+});
+
 const sinces = [undefined, { event_id: eventIdOf(middle) }, { at_ms: timeOf(middle) }];
 const eventLists = combine(skus, [undefined, "shop-5"], sinces);
 test.each(eventLists)("events of sku %s, store %s, since %j", async (sku, store_id, since) => {
