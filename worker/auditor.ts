@@ -15,6 +15,13 @@ const SLICE_MAX = 500;
 /** How much of a core the audit may take, all three processes together. */
 const SHARE = 0.05;
 const REST_MS_MIN = 100;
+/**
+ * What half a look at a stock may cost, in ms of CPU: twice what it does on a slow machine. When it takes longer
+ * than that it has waited, and a busy machine must not let it rest for ever.
+ */
+const STOCK_MS_MAX = 0.06;
+const MOVEMENT_MS_MAX = 0.002;
+const TURN_MS_MAX = 10;
 /** A round of few stocks is soon over; the next one need not begin at once. */
 const ROUND_EVERY_MS = 1_000;
 /** How often those of which a drift is told are looked at again, and stops are put right. */
@@ -70,12 +77,15 @@ export function createAuditor({
   let next_turn = 0;
   /** Disagreements that were found once, by stock. */
   const suspected = new Map<string, Finding["kind"]>();
+  /** What the turn has done is worth so much CPU at most. */
+  let worth_ms = 0;
   let [rest_until, next_round_at, next_open_at] = [0, 0, 0];
 
   async function runOnce(): Promise<number> {
     const began_at = monotonicNow();
     if (began_at < rest_until) return 0;
     let rest_ms = rest_ms_min;
+    worth_ms = TURN_MS_MAX;
     try {
       audit ??= await openAudit();
       if (!audit) {
@@ -87,8 +97,9 @@ export function createAuditor({
       await close();
       throw error;
     } finally {
-      const took_ms = monotonicNow() - began_at;
-      rest_until = began_at + took_ms + Math.max(rest_ms, (took_ms * (1 - share)) / share);
+      const now = monotonicNow();
+      const work_ms = Math.min(now - began_at, worth_ms);
+      rest_until = now + Math.max(rest_ms, (work_ms * (1 - share)) / share);
     }
   }
 
@@ -98,6 +109,7 @@ export function createAuditor({
     if (!waiting) return 0;
     const { seq, newest_id, generation, counts, round } = waiting;
     const stocks = waiting.stocks.map((of, i) => ({ ...of, redis: counts[i] ?? null }));
+    worth_ms += stocks.length * STOCK_MS_MAX;
     const seen = await by.look(stocks, { seq, newest_id });
     if (!seen) return 0; // not all of it is recorded
     waiting = null;
@@ -115,6 +127,7 @@ export function createAuditor({
     const before = await by.newest();
     const slice = await nextSlice(by, before.newest_id);
     if (!slice) return null;
+    worth_ms += slice.stocks.length * STOCK_MS_MAX;
     const seen = await readStocks(slice.stocks);
     // One that has forgotten what is recorded, or that is no master any more, is about to be closed.
     const is_up_to_date =
@@ -146,6 +159,7 @@ export function createAuditor({
   }
 
   async function settle(by: Audit, looks: LedgerLook[], round: Slice["round"]): Promise<void> {
+    worth_ms += looks.reduce((sum, of) => sum + of.movements, 0) * MOVEMENT_MS_MAX;
     const findings: Finding[] = [];
     const fine: StockName[] = [];
     for (const look of looks) {

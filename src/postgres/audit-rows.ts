@@ -11,8 +11,8 @@ const MOVEMENTS_MAX = 100_000;
 export type LedgerLook = StockName &
   AuditLook & {
     account: KeptAccount | null;
-    /** Movements have come since the account was kept. */
-    has_grown: boolean;
+    /** How many have come since the account was kept. */
+    movements: number;
     /** There were too many of them to add up all. */
     is_behind: boolean;
     /** What is told of the stock so far. */
@@ -143,7 +143,7 @@ function lookOf(row: LookRow, redis: Counts | null, of_each: number): LedgerLook
           held_outside: row.held_outside_then,
         }
       : null,
-    has_grown: row.movements > 0,
+    movements: row.movements,
     is_behind: row.movements >= of_each,
   };
 }
@@ -166,8 +166,8 @@ function levelOf({ level_available, level_held, level_version }: LookRow): Count
 
 /** Keeps what the movements of these stocks add up to, so that they need not be added up again. */
 export function keepAccounts(looks: LedgerLook[]): Statement[] {
-  const grown = looks.flatMap(({ sku, store_id, account, has_grown }) =>
-    account && has_grown ? [{ sku, store_id, ...account }] : [],
+  const grown = looks.flatMap(({ sku, store_id, account, movements }) =>
+    account && movements > 0 ? [{ sku, store_id, ...account }] : [],
   );
   if (grown.length === 0) return [];
   return [{ name: "audit_keep", text: KEEP, values: [JSON.stringify(grown)] }];
