@@ -10,6 +10,8 @@ import { createDriftStops } from "../../worker/drift-stops.ts";
 import { keptLog } from "./parts.ts";
 import { query } from "./query.ts";
 
+type Reading = ReturnType<typeof createAuditReader>;
+
 /** Rounds after which everything was looked at twice since, wherever the audit was when it began. */
 const ROUNDS = 3;
 
@@ -19,11 +21,14 @@ export async function openAuditor({
   databaseUrl,
   pauses = false,
   share = 1,
+  changeReading = (reading) => reading,
 }: {
   redisUrl: string;
   databaseUrl: string;
   pauses?: boolean;
   share?: number;
+  /** Lets a test come between the auditor and Redis. */
+  changeReading?: (reading: Reading) => Reading;
 }) {
   const kept = keptLog();
   const keys = createKeys("main");
@@ -32,7 +37,7 @@ export async function openAuditor({
   const stopped = createStopped(redis, keys);
   const auditor = createAuditor({
     openAudit: () => openAudit(databaseUrl, 0),
-    readStocks: createAuditReader(redis, keys),
+    readStocks: changeReading(createAuditReader(redis, keys)),
     keepStops: createDriftStops({
       stopped,
       pauses,
