@@ -16,8 +16,8 @@ const SLICE_MAX = 500;
 const SHARE = 0.05;
 const REST_MS_MIN = 100;
 /**
- * What half a look at a stock may cost, in ms of CPU: twice what it does on a slow machine. When it takes longer
- * than that it has waited, and a busy machine must not let it rest for ever.
+ * What half a look at a stock may cost, in ms of CPU: twice what it does on a slow machine. What takes longer
+ * than that has waited, and a busy machine must not let it rest for ever.
  */
 const STOCK_MS_MAX = 0.06;
 const MOVEMENT_MS_MAX = 0.002;
