@@ -10,11 +10,13 @@ const DRAIN_MS_MAX = 60_000;
 const AUDIT_MS_MAX = 60_000;
 const AUDITS = 2;
 
+type Stores = Pick<Stack, "database_url" | "withRedis">;
+
 /**
  * Waits until no hold is active and all is recorded. When that takes too long the account goes on without it,
  * and says what is missing.
  */
-export async function untilDrained(stack: Stack, progress: Progress): Promise<void> {
+export async function untilDrained(stack: Stores, progress: Pick<Progress, "step">): Promise<void> {
   try {
     await until("every hold ends", () => hasEnded(stack), DRAIN_MS_MAX);
     await untilRecorded(stack);
@@ -24,7 +26,7 @@ export async function untilDrained(stack: Stack, progress: Progress): Promise<vo
 }
 
 /** Waits until Postgres has all that Redis has decided. */
-export async function untilRecorded({ database_url, withRedis }: Stack): Promise<void> {
+export async function untilRecorded({ database_url, withRedis }: Stores): Promise<void> {
   const postgres = new pg.Client({ connectionString: database_url });
   await postgres.connect();
   try {
@@ -65,7 +67,7 @@ export async function untilAudited({ database_url }: Stack): Promise<number> {
   }
 }
 
-const hasEnded = ({ withRedis }: Stack) =>
+const hasEnded = ({ withRedis }: Stores) =>
   withRedis(async (redis) => ((await redis.zcard(deadlines)) === 0 ? true : undefined)).catch(
     () => undefined, // it may still be on its way back
   );

@@ -13,7 +13,7 @@ const AT_ONCE = 500;
 
 /** Reads all there is on both sides, to be called when nothing changes any more. */
 export async function readBooks(
-  stack: Stack,
+  stack: Pick<Stack, "database_url" | "withRedis">,
   stocked: Map<string, number>,
   audits: number,
 ): Promise<Books> {

@@ -6,7 +6,10 @@ import type { Stack } from "./stack.ts";
 const result = z.object({ status: z.literal(["APPLIED", "REPLAYED"]) });
 
 /** Puts the offer on the shelves as a shop would, and returns when the ledger knows of it, too. */
-export async function stockUp(stack: Stack, offer: Offer): Promise<void> {
+export async function stockUp(
+  stack: Pick<Stack, "api_url" | "database_url" | "withRedis">,
+  offer: Offer,
+): Promise<void> {
   const lines = [...offer].map(([sku, onHand]) => ({ sku, onHand }));
   const response = await fetch(`${stack.api_url}/v1/stock:bulk`, {
     method: "POST",

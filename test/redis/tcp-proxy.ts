@@ -10,6 +10,7 @@ export async function startProxy(port_behind: number) {
   let drop_replies = false;
   let dropReplyTo: string | undefined;
   let refusing = false;
+  let parted = false;
   let rewriteReply = (text: string) => text;
 
   const listener = createServer((client) => {
@@ -18,7 +19,7 @@ export async function startProxy(port_behind: number) {
       return;
     }
     const server = connect({ host: "127.0.0.1", port: target_port });
-    const pair = { client, server, dead: false };
+    const pair = { client, server, dead: parted };
     pairs.add(pair);
     client.on("data", (bytes) => {
       if (pair.dead) return;
@@ -46,6 +47,7 @@ export async function startProxy(port_behind: number) {
 
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     cut,
     /** Requests arrive, replies are lost. */
     dropReplies() {
@@ -57,6 +59,11 @@ export async function startProxy(port_behind: number) {
     },
     /** Connections that are open now stay open and carry nothing any more, in neither direction. */
     blackhole() {
+      for (const pair of pairs) pair.dead = true;
+    },
+    /** The same, and whoever connects meanwhile gets such a connection, too. */
+    part() {
+      parted = true;
       for (const pair of pairs) pair.dead = true;
     },
     /** Nobody is connected and nobody gets a connection. */
@@ -77,6 +84,7 @@ export async function startProxy(port_behind: number) {
       drop_replies = false;
       dropReplyTo = undefined;
       refusing = false;
+      parted = false;
       rewriteReply = (text) => text;
     },
     async close() {
