@@ -10,6 +10,15 @@ local stopped_key, waiting_key = next_key(), next_key()
 -- has a former master that comes back. The key is the last thing an admission sets, and the first it takes.
 if read("GET", generation_key) ~= GENERATION then return refuse_all("RECOVERING") end
 
+-- All that any script writes with. A user who may not run one of them would be stopped in the middle of the
+-- writes, and what came before would stay: so nothing is begun. The three arguments are for any of them.
+local WRITES = { "XADD", "SET", "INCRBY", "HSET", "HSETNX", "HINCRBY", "PEXPIREAT", "ZADD", "ZREM" }
+for i = 1, #WRITES do
+  if not redis.acl_check_cmd(WRITES[i], seq_key, "1", "1") then
+    return { err = "NOPERM The user of Redis may not run " .. WRITES[i] .. ", nothing done." }
+  end
+end
+
 local events = {}
 -- Of the shared hashes: an empty one is not asked again.
 local sizes = {}

@@ -1,56 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Redis } from "ioredis";
 import { admit } from "../../scripts/admit.ts";
-import { READ_SCRIPTS, readScripts, type ScriptName } from "../../src/redis/scripts.ts";
+import { READ_SCRIPTS, readScripts } from "../../src/redis/scripts.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
-import { rulesRequest } from "./rules-requests.ts";
-import {
-  cancelRequest,
-  confirmRequest,
-  createRequest,
-  dumpAll,
-  expireRequest,
-  GENERATION,
-  type HoldSpec,
-  keys,
-  openScripts,
-  type Request,
-  type ScriptSide,
-} from "./script-side.ts";
-import {
-  changeRequest,
-  purchaseRequest,
-  readStocksRequest,
-  transferRequest,
-} from "./stock-requests.ts";
+import { GRANTED, stockFor } from "./granted.ts";
+import { dumpAll, GENERATION, keys, openScripts, type ScriptSide } from "./script-side.ts";
+import { readStocksRequest } from "./stock-requests.ts";
 
 let side: ScriptSide;
-let hold: HoldSpec;
 beforeAll(async () => {
   side = await openScripts();
 });
 afterAll(() => side.close());
 beforeEach(async () => {
   await emptyRedis(side.redis);
-  await side.redis.set("stock:phone", "5");
-  hold = await side.dueHold();
 });
-
-/** A request of each script that decides, which it grants, and its answer. */
-const GRANTED: [ScriptName, string, () => Request][] = [
-  ["create_holds", "CREATED", () => createRequest()],
-  ["confirm_holds", "CONFIRMED", () => confirmRequest({ ...hold, idem: "k" })],
-  ["cancel_holds", "CANCELLED", () => cancelRequest({ ...hold, idem: "k" })],
-  ["expire_holds", "EXPIRED", () => expireRequest(hold)],
-  ["change_stocks", "CHANGED", () => changeRequest({ units: 2 })],
-  [
-    "transfer_stock",
-    "TRANSFERRED",
-    () => transferRequest({ lines: [{ sku: "phone", quantity: 1 }] }),
-  ],
-  ["create_purchases", "PURCHASED", () => purchaseRequest({})],
-  ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
-];
 
 /** Ways Redis may not be admitted with the generation that the scripts have. */
 const CLOSED: [string, (redis: Redis) => Promise<unknown>][] = [
@@ -68,10 +32,7 @@ test("every script is tried here, or only reads", () => {
 });
 
 describe.each(GRANTED)("%s", (script, word, request) => {
-  beforeEach(async () => {
-    // Confirm and cancel find a hold whose deadline is still to come.
-    if (script !== "expire_holds") hold = await side.hold();
-  });
+  beforeEach(() => stockFor(script, side));
 
   test.each(CLOSED)("does nothing while the key %s, and its work afterwards", async (_, close) => {
     await close(side.redis);
@@ -112,6 +73,7 @@ describe.each(GRANTED)("%s", (script, word, request) => {
 });
 
 test("reading goes on while nothing is decided", async () => {
+  const hold = await stockFor("read_holds", side);
   await side.redis.del(keys.generation);
   const read = { keys: [keys.hold(hold.hold_id)], args: ["1", "LINES"] };
   expect((await side.call("read_holds", read)).tuples).toEqual([["LINES", "phone@main=1"]]);

@@ -55,6 +55,21 @@ function nameOf(node: unknown): string {
   return String(node.name ?? "");
 }
 
+/** The commands a script calls, as `call("SET", …)`. */
+export function commandsCalled(chunk: Chunk): string[] {
+  const commands = new Set<string>();
+  function look(node: Node) {
+    const called = node.type === "CallExpression" ? nameOf(node.base) : "";
+    const [first] = nodesOf(node.arguments);
+    if (["call", "call_with_all"].includes(called) && first?.type === "StringLiteral") {
+      commands.add(String(first.value));
+    }
+    childrenOf(node).forEach(look);
+  }
+  look(chunk);
+  return [...commands];
+}
+
 /** The outcome words a script can answer: its words in capitals that are nothing else. */
 export function replyWords(chunk: Chunk): string[] {
   const words = new Set<string>();
@@ -64,6 +79,7 @@ export function replyWords(chunk: Chunk): string[] {
     }
     if (node.type === "BinaryExpression" && ["==", "~="].includes(String(node.operator))) return;
     if (node.type === "TableKeyString") return; // a member with a name: no tuple
+    if (node.type === "LocalStatement" && lastName(nodesOf(node.variables)[0]) === "WRITES") return;
     const called = node.type === "CallExpression" ? nameOf(node.base) : "";
     if (["call", "call_with_all", "redis.pcall", "read", "add_event"].includes(called)) return;
     childrenOf(node).forEach(look);

@@ -1,0 +1,37 @@
+import type { ScriptName } from "../../src/redis/scripts.ts";
+import { rulesRequest } from "./rules-requests.ts";
+import {
+  cancelRequest,
+  confirmRequest,
+  createRequest,
+  expireRequest,
+  type HoldSpec,
+  type Request,
+  type ScriptSide,
+} from "./script-side.ts";
+import { changeRequest, purchaseRequest, transferRequest } from "./stock-requests.ts";
+
+let hold: HoldSpec;
+
+/** What `script` needs of a Redis that is empty to grant its request: stock, and a hold, which is returned. */
+export async function stockFor(script: ScriptName, side: ScriptSide): Promise<HoldSpec> {
+  await side.redis.set("stock:phone", "5");
+  hold = await (script === "expire_holds" ? side.dueHold() : side.hold());
+  return hold;
+}
+
+/** A request of each script that decides, which it grants, and its answer. */
+export const GRANTED: [ScriptName, string, () => Request][] = [
+  ["create_holds", "CREATED", () => createRequest()],
+  ["confirm_holds", "CONFIRMED", () => confirmRequest({ ...hold, idem: "k" })],
+  ["cancel_holds", "CANCELLED", () => cancelRequest({ ...hold, idem: "k" })],
+  ["expire_holds", "EXPIRED", () => expireRequest(hold)],
+  ["change_stocks", "CHANGED", () => changeRequest({ units: 2 })],
+  [
+    "transfer_stock",
+    "TRANSFERRED",
+    () => transferRequest({ lines: [{ sku: "phone", quantity: 1 }] }),
+  ],
+  ["create_purchases", "PURCHASED", () => purchaseRequest({})],
+  ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
+];
