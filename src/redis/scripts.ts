@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import { refusing } from "../metrics.ts";
 import type { Keys } from "./keys.ts";
 import { isNoScript, isReply, Recovering, RedisFault } from "./outcome.ts";
+import { loadBeside, witnessOf } from "./witness.ts";
 
 const LUA_DIR = new URL("../../lua/", import.meta.url);
 /** How often the generation is looked for while it is not known. */
@@ -33,6 +34,8 @@ type Generation = { number: number; scripts: ReturnType<typeof readScripts> };
  * The scripts of `lua/`, called by their SHA, and the fence before them. Redis's cache of scripts is empty
  * after a restart and on a promoted replica, and each admission gives them another SHA: so whoever only calls
  * them, and never loads them, is refused by every Redis that may have lost data since the last admission.
+ * Only when another version of Holdfast has admitted it are they loaded, and then beside the admission's
+ * witness: so two versions can serve side by side while one takes the other's place.
  */
 export function createScripts(redis: Redis, keys: Keys, log: Log) {
   /** The generation that Redis was admitted with, as this process knows it. */
@@ -75,7 +78,7 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
     await look().catch(() => {}); // whyClosed has it
   }
 
-  /** Whether Redis has a generation, and knows all scripts of it. Rejects when it can't be asked. */
+  /** Whether Redis has a generation, its witness and its scripts. Rejects when it can't be asked. */
   async function isAdmitted(): Promise<boolean> {
     await look();
     return admitted !== null;
@@ -94,7 +97,7 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
    * has the same generation.
    */
   async function load(generation: number): Promise<void> {
-    const texts = [...readScripts(generation).values()].map(({ source }) => source);
+    const texts = [...textsOf(readScripts(generation)), witnessOf(generation).source];
     await Promise.all(texts.map((source) => redis.script("LOAD", source)));
   }
 
@@ -128,8 +131,17 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
     const found = latest.number === number ? latest : { number, scripts: readScripts(number) };
     latest = found;
     const shas = [...found.scripts.values()].map(({ sha }) => sha);
-    const known = (await redis.script("EXISTS", ...shas)) as number[]; // a 0 or 1 for each
-    return known.every((one) => one === 1) ? found : null;
+    const asked = [witnessOf(number).sha, ...shas];
+    const known = (await redis.script("EXISTS", ...asked)) as number[]; // a 0 or 1 for each
+    const [witness, ...scripts] = known.map((one) => one === 1);
+    if (!witness) return null;
+    if (scripts.every((one) => one)) return found;
+    if (!(await loadBeside(redis, number, textsOf(found.scripts)))) return null;
+    log.info(
+      { generation: number },
+      "redis was admitted by another version, and has our scripts, too",
+    );
+    return found;
   }
 
   function open(generation: Generation) {
@@ -174,6 +186,9 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
 
   return { call, generation, learn, isAdmitted, checkAdmitted, load, stop };
 }
+
+const textsOf = (scripts: Generation["scripts"]) =>
+  [...scripts.values()].map(({ source }) => source);
 
 function scriptOf({ scripts }: Generation, name: ScriptName) {
   const script = scripts.get(name);

@@ -16,7 +16,7 @@ const OFFER: Offer = new Map([
 
 export type Server = { url: string; port: number; close: () => Promise<void> };
 export type WholeHouse<R extends Server = Server> = Awaited<ReturnType<typeof openWholeHouse<R>>>;
-type Part = { name?: string; env?: Record<string, string> };
+type Part = { name?: string; env?: Record<string, string>; root?: string };
 
 /**
  * A whole Holdfast: Redis, a database, and an API and a worker as processes of their own, with a proxy
@@ -45,8 +45,8 @@ export async function openWholeHouse<R extends Server>(servers: {
     DATABASE_URL: at(database.url, postgres_proxy.port),
   };
 
-  async function start(spawn: typeof spawnApi, { env = {}, name = "w" }: Part) {
-    const started = await spawn({ ...urls, WORKER_NAME: name, ...env });
+  async function start(spawn: typeof spawnApi, { env = {}, name = "w", root }: Part) {
+    const started = await spawn({ ...urls, WORKER_NAME: name, ...env }, root);
     processes.push(started);
     return started;
   }

@@ -4,23 +4,30 @@ import { freePort } from "../../scripts/free-port.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** The API as a process of its own, started as scripts/up does. Resolves when it is ready. */
-export const spawnApi = (
-  env: { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>,
-) => spawnReady("src/main.ts", "PORT", env);
+type Env = { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>;
+
+/**
+ * The API as a process of its own, started as scripts/up does. Resolves when it is ready.
+ * @param root where another version of the project lies
+ */
+export const spawnApi = (env: Env, root?: string) => spawnReady("src/main.ts", "PORT", env, root);
 
 /** The worker likewise. */
-export const spawnWorker = (
-  env: { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>,
-) => spawnReady("worker/main.ts", "WORKER_PORT", env);
+export const spawnWorker = (env: Env, root?: string) =>
+  spawnReady("worker/main.ts", "WORKER_PORT", env, root);
 
 export type TestProcess = Awaited<ReturnType<typeof spawnReady>>;
 
-async function spawnReady(file: string, portName: string, env: Record<string, string>) {
+async function spawnReady(
+  file: string,
+  portName: string,
+  env: Record<string, string>,
+  root: string = ROOT,
+) {
   const port = env[portName] ?? String(await freePort());
   let output = "";
   const child: ChildProcess = spawn(process.execPath, [file], {
-    cwd: ROOT,
+    cwd: root,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env, [portName]: port },
     stdio: ["ignore", "pipe", "pipe"],
   });
