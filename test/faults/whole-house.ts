@@ -54,6 +54,11 @@ export async function openWholeHouse<R extends Server>(servers: {
   const startWorker = (part: Part = {}) => start(spawnWorker, part);
 
   async function close() {
+    // Of a test that has failed in the middle of its fault: whoever is there must be able to leave.
+    for (const proxy of [redis_proxy, postgres_proxy]) {
+      proxy.pass();
+      proxy.cut();
+    }
     for (const closer of closers) await closer();
     await Promise.all(processes.map((process) => process.kill()));
     admin.disconnect();

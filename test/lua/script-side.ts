@@ -108,8 +108,8 @@ export const cancelRequest = (spec: EndingSpec & { reason?: string }) =>
 export const expireRequest = (spec: EndingSpec) => endingRequest(spec, "expire", []);
 
 /** The scripts on a Redis of one's own, called directly, without the batcher. */
-export async function openScripts() {
-  const server = await freshRedis();
+export async function openScripts(redis_args: string[] = []) {
+  const server = await freshRedis(redis_args);
   const redis = new Redis(server.url, { protocol: 2 }); // as client.ts asks for it
   await admit(redis, GENERATION);
   // DUMP gives the fields of a hash that is a table in whatever order they lie: keep all of them lists.

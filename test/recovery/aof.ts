@@ -10,6 +10,8 @@ export async function appendFile(redis: Redis) {
   const path = join(files, name);
   const size = async () => (await stat(path)).size;
   return {
+    dir: files,
+    name,
     size,
     read: () => readFile(path),
     write: (bytes: Buffer) => writeFile(path, bytes),

@@ -1,13 +1,13 @@
 import { cp, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { createAsker } from "../../scripts/drill/ask.ts";
-import { freshDir } from "../setup/stack.ts";
-import { expectInvariants } from "./invariants.ts";
-import { openHouse, type WholeHouse } from "./whole-house.ts";
+import { createAsker } from "../../../scripts/drill/ask.ts";
+import { freshDir } from "../../setup/stack.ts";
+import { expectInvariants } from "../invariants.ts";
+import { openHouse, type WholeHouse } from "../whole-house.ts";
 
 const TEST_MS_MAX = 60_000;
-const ROOT = new URL("../../", import.meta.url).pathname;
+const ROOT = new URL("../../../", import.meta.url).pathname;
 
 let house: WholeHouse & { redis: Awaited<ReturnType<typeof openHouse>>["redis"] };
 let next: Awaited<ReturnType<typeof freshDir>>;
