@@ -9,13 +9,19 @@ const resultsSchema = z.object({
   numRuntimeErrorTestSuites: z.number(),
 });
 
-/** The line that ends ./scripts/test, from the file that jest writes; without one, the run itself failed. */
-function countTests(text: string): string {
-  if (text === "") return "0 passed, 1 failed";
+/** What jest says of a run, in the file that it writes; without one, the run itself failed. */
+function countOf(text: string): { passed: number; failed: number } {
+  if (text === "") return { passed: 0, failed: 1 };
   const results = resultsSchema.parse(JSON.parse(text));
   const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
-  return `${results.numPassedTests} passed, ${failed} failed`;
+  return { passed: results.numPassedTests, failed };
 }
 
-const [file = ""] = process.argv.slice(2);
-process.stdout.write(`${countTests(readFileSync(file, "utf8"))}\n`);
+/** The line that ends ./scripts/test. */
+function main(files: string[]): void {
+  const counts = files.map((file) => countOf(readFileSync(file, "utf8")));
+  const sum = (of: "passed" | "failed") => counts.reduce((total, count) => total + count[of], 0);
+  process.stdout.write(`${sum("passed")} passed, ${sum("failed")} failed\n`);
+}
+
+main(process.argv.slice(2));

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { openScripts } from "../../lua/script-side.ts";
+import { appendFile } from "../../recovery/aof.ts";
+import { untilRecorded } from "../../worker/books.ts";
+import { query } from "../../worker/query.ts";
+import { startOnCuts, writeFileOf } from "../cut-files.ts";
+import { expectInvariants } from "../invariants.ts";
+import { openHouse } from "../whole-house.ts";
+
+/** Of how many scripts, the last ones in the file, each byte of all their entries is tried. */
+const LAST_SCRIPTS = 1;
+/** How the file puts what a script writes between. */
+const [MULTI, EXEC] = ["*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n"];
+const TEST_MS_MAX = 200_000;
+
+test(
+  "torn at each byte of the last entries, Redis has what it had after a script, and no part of one",
+  async () => {
+    const side = await openScripts(["--enable-debug-command", "yes"]);
+    try {
+      const written = await writeFileOf(side);
+      const { bytes, steps } = written;
+      const from = steps.at(-1 - LAST_SCRIPTS)?.size ?? 0;
+      const sizes = Array.from({ length: bytes.length - from + 1 }, (_, i) => from + i);
+      expect(sizes.length).toBeGreaterThan(1_000);
+      expect(await startOnCuts(written, sizes)).toEqual([]);
+    } finally {
+      await side.close();
+    }
+  },
+  TEST_MS_MAX,
+);
+
+describe("a whole house", () => {
+  let house: Awaited<ReturnType<typeof openHouse>>;
+  beforeAll(async () => {
+    house = await openHouse();
+  }, TEST_MS_MAX);
+  afterAll(() => house?.close(), TEST_MS_MAX);
+
+  /** Kills Redis, does something to its file, and starts it again. */
+  async function killAnd(change: (file: Awaited<ReturnType<typeof appendFile>>) => Promise<void>) {
+    const file = await appendFile(house.admin);
+    await house.redis.kill();
+    await change(file);
+    await house.redis.start();
+  }
+
+  test(
+    "loses nothing when power fails in the middle of a write that nobody was told of",
+    async () => {
+      const { crowd } = house;
+      await crowd.come();
+      for (const bytes of [1, 30, 300, 900]) {
+        await killAnd(async (file) => {
+          const written = await file.read();
+          const last = written.lastIndexOf(MULTI);
+          expect(last).toBeGreaterThan(0);
+          const end = written.indexOf(EXEC, last) + EXEC.length;
+          const torn = written.subarray(last, Math.min(last + bytes, end - 1));
+          await file.write(Buffer.concat([written, torn]));
+        });
+        await crowd.goOn();
+      }
+      await expectInvariants(house);
+      expect(await recoveries()).toEqual([]);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "gets back what was recorded and torn off, and says that it was",
+    async () => {
+      const { crowd, admin, stores } = house;
+      for (const bytes of [1, 700, 5_000, 20_000]) {
+        await crowd.come();
+        await crowd.leave();
+        await untilRecorded(admin, stores.database_url);
+        await killAnd((file) => file.cutBy(bytes));
+        await crowd.come();
+        await expectInvariants(house);
+      }
+      const found = await recoveries();
+      expect(found.length).toBeGreaterThanOrEqual(3);
+      expect(new Set(found)).toEqual(new Set(["TAIL_LOST 0"]));
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "sells nothing while Redis refuses its file, which is damaged in the middle, and goes on once it is mended",
+    async () => {
+      const { crowd, api, worker, redis } = house;
+      await crowd.come();
+      const file = await appendFile(house.admin);
+      await redis.kill();
+      const whole = await file.read();
+      const middle = Math.floor(whole.length / 2);
+      await file.write(Buffer.concat([whole.subarray(0, middle), whole.subarray(middle + 50)]));
+      await expect(redis.start()).rejects.toThrow(/Bad file format reading the append only file/);
+      await crowd.meet(503, 10);
+      for (const process of [api, worker]) {
+        const ready = await fetch(`${process.url}/ready`);
+        expect(ready.status).toBe(503);
+        expect(await ready.json()).toMatchObject({ missing: { redis: expect.any(String) } });
+        expect((await fetch(`${process.url}/health`)).status).toBe(200);
+      }
+      await file.write(whole);
+      await redis.start();
+      await crowd.goOn();
+      await expectInvariants(house);
+    },
+    TEST_MS_MAX,
+  );
+
+  /** What was found whenever Redis was admitted and had lost something, with the events lost for good. */
+  const recoveries = async () =>
+    (
+      await query<{ found: string }>(
+        house.stores.database_url,
+        `select finding || ' ' || events_lost as found from recoveries
+         where finding <> 'INTACT' order by recovery_id`,
+      )
+    ).map(({ found }) => found);
+});
