@@ -104,6 +104,9 @@ export function createAdmitter(deps: {
       return;
     }
     const closed_at = monotonicNow();
+    if (!(await restoring.renewFile())) {
+      log.warn("redis does not write its file anew when it is told to: BGREWRITEAOF");
+    }
     const redis = await restoring.begin();
     log.warn(
       { generation: redis.generation },

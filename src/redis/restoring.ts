@@ -6,6 +6,7 @@ import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rul
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
 import { readLua } from "./scripts.ts";
+import { parseInfo } from "./server-check.ts";
 
 /** This Redis is not the one any more with which the admission began, or another worker admits it now. */
 export class AdmissionLost extends Error {
@@ -81,6 +82,24 @@ export function createRestoring(redis: Redis, keys: Keys) {
       return all_delivered && Number(valueIn(group, "pending")) === 0;
     } catch (error) {
       if (isReply(error, "ERR") || isReply(error, "WRONGTYPE")) return true; // there is no stream
+      throw error;
+    }
+  }
+
+  /**
+   * Lets Redis begin another file to append to, and drop the old one when it has written anew what it has.
+   * When power failed in the middle of a script's writes, Redis leaves out that part, but may keep it in its
+   * file, without an end: what is appended behind it would give it one, and the next restart would carry
+   * it out (https://github.com/valkey-io/valkey/pull/4342). False when it may not, as with managed ones.
+   */
+  async function renewFile(): Promise<boolean> {
+    try {
+      const { aof_enabled, aof_rewrite_in_progress } = parseInfo(await redis.info("persistence"));
+      const has_to = aof_enabled === "1" && aof_rewrite_in_progress === "0";
+      if (has_to) await redis.call("BGREWRITEAOF");
+      return true;
+    } catch (error) {
+      if (isReply(error, "NOPERM") || isReply(error, "ERR")) return false;
       throw error;
     }
   }
@@ -214,7 +233,7 @@ export function createRestoring(redis: Redis, keys: Keys) {
     };
   }
 
-  return { look, isDrained, begin };
+  return { look, isDrained, renewFile, begin };
 }
 
 const SCRIPTS = [

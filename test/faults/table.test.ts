@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
@@ -7,10 +7,12 @@ const TABLE = readFileSync(join(ROOT, "docs/faults.md"), "utf8");
 
 /** The tests that a table names, as the file and the name. */
 const testsIn = (table: string) =>
-  [...table.matchAll(/^\|.*\| `([^`]+)` "([^"]+)" \| [^|]+\|$/gm)].map(([, file = "", name = ""]) => ({
-    file,
-    name,
-  }));
+  [...table.matchAll(/^\|.*\| `([^`]+)` "([^"]+)" \| [^|]+\|$/gm)].map(
+    ([, file = "", name = ""]) => ({
+      file,
+      name,
+    }),
+  );
 
 /** Those that are not there. */
 const missingFrom = (table: string) =>
@@ -20,16 +22,19 @@ const missingFrom = (table: string) =>
   });
 
 test("the table of faults names tests that are there", () => {
-  const rows = TABLE.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| fault "));
+  const rows = TABLE.split("\n").filter(
+    (line) => line.startsWith("| ") && !line.startsWith("| fault "),
+  );
   expect(testsIn(TABLE).length).toBe(rows.length);
   expect(missingFrom(TABLE)).toEqual([]);
 });
 
 test("a test that is renamed is missed", () => {
-  const row = '| a fault | so | `test/faults/table.test.ts` "a test that is not there" | own |'.replace(
-    "not there",
-    "gone",
-  );
+  const row =
+    '| a fault | so | `test/faults/table.test.ts` "a test that is not there" | own |'.replace(
+      "not there",
+      "gone",
+    );
   expect(missingFrom(row)).toHaveLength(1);
 });
 
