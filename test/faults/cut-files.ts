@@ -17,6 +17,7 @@ import { appendFile } from "../recovery/aof.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDir } from "../setup/stack.ts";
 
+const SERVER = "redis-server";
 const LANES = 2;
 const LOOK_MS = 1;
 
@@ -93,7 +94,7 @@ async function digestOf(dir: string): Promise<string> {
   const path = join(dir, "redis.sock");
   const own = ["--port", "0", "--unixsocket", path, "--dir", dir, "--logfile", "redis.log"];
   const files = ["--appendonly", "yes", "--aof-load-truncated", "yes", "--save", ""];
-  const child = spawn("redis-server", [...own, ...files, "--enable-debug-command", "yes"], {
+  const child = spawn(SERVER, [...own, ...files, "--enable-debug-command", "yes"], {
     stdio: "ignore",
   });
   const ended = once(child, "exit");

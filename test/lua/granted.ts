@@ -13,7 +13,7 @@ import { changeRequest, purchaseRequest, transferRequest } from "./stock-request
 
 let hold: HoldSpec;
 
-/** What `script` needs of a Redis that is empty to grant its request: stock, and a hold, which is returned. */
+/** What `script` needs to grant its request, of an empty Redis: stock, and a hold, which is returned. */
 export async function stockFor(script: ScriptName, side: ScriptSide): Promise<HoldSpec> {
   await side.redis.set("stock:phone", "5");
   hold = await (script === "expire_holds" ? side.dueHold() : side.hold());
