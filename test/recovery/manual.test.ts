@@ -1,3 +1,4 @@
+import { cp, rename, rm } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import { expectProblem, memberErrors } from "../http/expect-problem.ts";
@@ -116,12 +117,14 @@ describe("with RECOVERY=manual", () => {
     await openShop();
     const file = await appendFile(shop.redis);
     await redis.kill();
-    const whole = await file.read();
+    const backup = `${file.dir}.backup`;
+    await cp(file.dir, backup, { recursive: true });
     await file.cutBy(20_000);
     await redis.start();
     await untilWaiting();
     await redis.kill();
-    await file.write(whole); // an operator found it
+    await rm(file.dir, { recursive: true });
+    await rename(backup, file.dir); // an operator found it
     await redis.start();
     await house.untilOpen(1);
     expect(await house.recoveries()).toMatchObject([
