@@ -12,7 +12,7 @@ if read("GET", generation_key) ~= GENERATION then return refuse_all("RECOVERING"
 
 -- All that any script writes with. A user who may not run one of them would be stopped in the middle of the
 -- writes, and what came before would stay: so nothing is begun. The three arguments are for any of them.
-local WRITES = { "XADD", "SET", "INCRBY", "HSET", "HSETNX", "HINCRBY", "PEXPIREAT", "ZADD", "ZREM" }
+local WRITES = { "XADD", "SET", "INCRBY", "HSET", "HSETNX", "HINCRBY", "HDEL", "PEXPIREAT", "ZADD", "ZREM" }
 for i = 1, #WRITES do
   if not redis.acl_check_cmd(WRITES[i], seq_key, "1", "1") then
     return { err = "NOPERM The user of Redis may not run " .. WRITES[i] .. ", nothing done." }
