@@ -3,7 +3,7 @@ import pg from "pg";
 import { parseLines } from "../../src/domain/hold.ts";
 import { parseHold } from "../../src/redis/hold-hash.ts";
 import { createKeys } from "../../src/redis/keys.ts";
-import { readGroup } from "../bench/recorded.ts";
+import { isDrained, readGroup } from "../bench/recorded.ts";
 import type { Book, BookHold, Books, Stock } from "./books.ts";
 import type { Stack } from "./stack.ts";
 
@@ -42,7 +42,8 @@ async function readRedis(redis: Redis, skus: string[]): Promise<Books["redis"]> 
       version: Number(item.version ?? 0),
     });
   }
-  const group = await readGroup(redis);
+  // Not by the lag alone: a Redis that was loaded from a file that it has written anew may count it wrong.
+  const group = (await isDrained(redis)) ? null : await readGroup(redis);
   return {
     stocks,
     holds: await readHoldHashes(redis),

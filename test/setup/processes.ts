@@ -47,7 +47,7 @@ async function spawnReady(
     await ended;
   }
 
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 45_000; // a machine may be busy with other tests
   for (;;) {
     const ready = await fetch(`${url}/ready`).then(
       ({ ok }) => ok,
