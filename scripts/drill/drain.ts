@@ -48,7 +48,7 @@ export async function untilRecorded({ database_url, withRedis }: Stores): Promis
  * Waits until the audit has looked at every stock twice since: a drift is told when it was found again.
  * Returns how often it has looked, which is less when that takes too long.
  */
-export async function untilAudited({ database_url }: Stack): Promise<number> {
+export async function untilAudited({ database_url }: Stores): Promise<number> {
   const postgres = new pg.Client({ connectionString: database_url });
   await postgres.connect();
   const readRounds = async () => {

@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
 import { drawAccount } from "../../scripts/drill/account.ts";
-import { untilDrained } from "../../scripts/drill/drain.ts";
+import { untilAudited, untilDrained } from "../../scripts/drill/drain.ts";
 import type { Fault } from "../../scripts/drill/faults.ts";
 import { readBooks } from "../../scripts/drill/read-books.ts";
 import { compareBooks } from "../worker/books.ts";
@@ -20,7 +20,7 @@ export async function expectInvariants(
   await crowd.leave();
   const late: string[] = [];
   await untilDrained(stores, { step: (text) => late.push(text) });
-  const books = await readBooks(stores, offer);
+  const books = await readBooks(stores, offer, await untilAudited(stores));
   const sale = crowd.sale();
   const { findings } = drawAccount({ journal: journal.entries, books, faults: losses, sale });
   const broken = findings
