@@ -1,4 +1,4 @@
-import { readFile, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { stopByPid } from "../../scripts/pids.ts";
 
@@ -12,6 +12,14 @@ export async function sweep(dir: string): Promise<void> {
   const data = await realpath(join(dir, "postgres")).catch(() => undefined);
   if (data !== undefined) await rm(data, { recursive: true, force: true });
   await rm(dir, { recursive: true, force: true });
+}
+
+/** The same for all that a run of tests has made in its directory. */
+export async function sweepRun(dir: string): Promise<void> {
+  const places = await readdir(dir, { withFileTypes: true });
+  const left = places.filter((place) => place.isDirectory() && place.name !== "postgres");
+  await Promise.all(left.map((place) => sweep(join(dir, place.name))));
+  await sweep(dir);
 }
 
 // By pid file and not by handle: it may have been started in a test's process that is gone.

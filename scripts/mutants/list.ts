@@ -1,0 +1,17 @@
+import { DECIDING } from "./list/deciding.ts";
+import { LEDGER } from "./list/ledger.ts";
+import { OUTCOMES } from "./list/outcomes.ts";
+import { RECORDING } from "./list/recording.ts";
+import { RECOVERY } from "./list/recovery.ts";
+import { STOCK } from "./list/stock.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** Every way in which the system is broken on purpose. Names are for life: reports speak of them. */
+export const MUTANTS: Mutant[] = [
+  ...DECIDING,
+  ...STOCK,
+  ...OUTCOMES,
+  ...RECORDING,
+  ...RECOVERY,
+  ...LEDGER,
+];
