@@ -27,7 +27,6 @@ async function main(args: string[]): Promise<number> {
   const stop = new AbortController();
   void onStopSignal(() => {}).then(() => stop.abort(new Stopped("stopped")));
   await ensureRedisServer(say);
-  say(`the tests of ${mutants.length} mutants, first without any`);
   const { signal } = stop;
   const tell = (verdict: Parameters<typeof lineOf>[0]) => print(lineOf(verdict));
   const verdicts = await runMutants({ root: REPO_DIR, mutants, jobs, signal, tell });

@@ -7,26 +7,21 @@ import { breakFile, type Mutant, StaleMutant, wrongIn } from "./mutant.ts";
 /** Not copied: what is large, or somebody's data. `node_modules` is linked. */
 const LEFT_OUT = new Set([".git", ".holdfast", "coverage", "node_modules"]);
 const MS_MAX = 180_000;
-const BASELINE_MS_MAX = 1_200_000;
 
 export type Verdict = {
   mutant: Mutant;
-  /** UNCLEAR: the tests could not run, so they have not caught it. */
+  /** UNCLEAR: the tests could not run, or are red without it, so they have not caught it. */
   verdict: "CAUGHT" | "SURVIVED" | "UNCLEAR";
   /** The test that has caught it, or why that is unclear. */
   by: string;
   seconds: number;
 };
 
-/** The tests fail without any mutant, so they can't tell one. */
-export class RedBaseline extends Error {
-  override name = "RedBaseline";
-}
-
 /**
- * Breaks a copy of `root` by each mutant in turn and runs its tests there; before that, once, without any.
+ * Breaks a copy of `root` by each mutant in turn and runs its tests there. Each test file runs once before
+ * that, without any mutant: what is red anyway catches nothing.
  * @param tell gets each verdict as soon as it is known
- * @throws StaleMutant, RedBaseline; when `signal` says so, its reason. Nothing is left behind.
+ * @throws StaleMutant before anything is run; when `signal` says so, its reason. Nothing is left behind.
  */
 export async function runMutants(of: {
   root: string;
@@ -50,39 +45,33 @@ export async function runMutants(of: {
     const copies = await Promise.all(
       Array.from({ length: Math.min(jobs, mutants.length) }, (_, i) => copyOf(root, place, i)),
     );
-    const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))];
-    const green = new Set<string>();
+    const prove = createProof((copy: Copy, tests) => copy.run(tests, ms_max, signal));
 
-    async function prove(copy: Copy, number: number) {
-      const part = tests.filter((_, i) => i % copies.length === number);
-      if (part.length === 0) return; // of no name jest would run all
-      for (const name of greenOf(await copy.run(part, BASELINE_MS_MAX, signal))) green.add(name);
-    }
     async function work(copy: Copy) {
       for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-        const verdict = await verdictOf(mutant, copy, green, ms_max, signal);
+        const started = performance.now();
+        const { green, red } = await prove(copy, mutant.tests);
+        const judged =
+          red.length > 0
+            ? { verdict: "UNCLEAR" as const, by: `red without it: ${red[0]}` }
+            : judge(await runBroken(mutant, copy, ms_max, signal), green);
+        const verdict = { mutant, ...judged, seconds: (performance.now() - started) / 1000 };
         verdicts.push(verdict);
         tell(verdict);
       }
     }
-    await all(copies.map(prove));
     const works = copies.map((copy) =>
       work(copy).catch((error: unknown) => {
         queue.length = 0;
         throw error;
       }),
     );
-    await all(works);
+    await Promise.allSettled(works); // none may run on while its copy is removed
+    await Promise.all(works);
     return verdicts;
   } finally {
     await rm(place, { recursive: true, force: true });
   }
-}
-
-// None may run on while its copy is removed.
-async function all(works: Promise<void>[]): Promise<void> {
-  await Promise.allSettled(works);
-  await Promise.all(works);
 }
 
 type Copy = Awaited<ReturnType<typeof copyOf>>;
@@ -104,28 +93,36 @@ async function copyOf(root: string, place: string, number: number) {
 
 const nameOf = ({ file, test }: TestResult) => `${file}: ${test}`;
 
-// The names of all tests that pass without a mutant: only they can catch one.
-function greenOf(run: Run): Set<string> {
-  if (!run.ended) throw new RedBaseline(`without any mutant: ${run.why}`);
-  const failed = run.results.filter(({ outcome }) => outcome === "FAILED").map(nameOf);
-  const red = [...run.unloaded, ...failed];
-  if (red.length > 0) throw new RedBaseline(`red without any mutant:\n${red.join("\n")}`);
-  return new Set(run.results.map(nameOf));
+type Proof = { green: Set<string>; red: string[] };
+
+// Runs each test file once without a mutant, and again for the next one when it was red: it may have been
+// the machine. Two jobs that need the same file share its run.
+function createProof(run: (copy: Copy, tests: string[]) => Promise<Run>) {
+  const proofs = new Map<string, Promise<Proof>>();
+  return async (copy: Copy, tests: string[]): Promise<Proof> => {
+    const unproven = tests.filter((file) => !proofs.has(file));
+    if (unproven.length > 0) {
+      const proof = run(copy, unproven).then(proofOf);
+      for (const file of unproven) proofs.set(file, proof);
+    }
+    const found = await Promise.all(tests.map((file) => proofs.get(file)));
+    const red = found.flatMap((proof) => proof?.red ?? []);
+    if (red.length > 0) for (const file of tests) proofs.delete(file);
+    return { green: new Set(found.flatMap((proof) => [...(proof?.green ?? [])])), red };
+  };
 }
 
-async function verdictOf(
-  mutant: Mutant,
-  copy: Copy,
-  green: Set<string>,
-  ms_max: number,
-  signal: AbortSignal,
-): Promise<Verdict> {
-  const started = performance.now();
+function proofOf(run: Run): Proof {
+  if (!run.ended) return { green: new Set(), red: [run.why] };
+  const named = (wanted: TestResult["outcome"]) =>
+    run.results.filter(({ outcome }) => outcome === wanted).map(nameOf);
+  return { green: new Set(named("PASSED")), red: [...run.unloaded, ...named("FAILED")] };
+}
+
+async function runBroken(mutant: Mutant, copy: Copy, ms_max: number, signal: AbortSignal) {
   const mend = await breakFile(copy.dir, mutant);
   try {
-    const run = await copy.run(mutant.tests, ms_max, signal);
-    const seconds = (performance.now() - started) / 1000;
-    return { mutant, ...judge(run, green), seconds };
+    return await copy.run(mutant.tests, ms_max, signal);
   } finally {
     await mend();
   }
