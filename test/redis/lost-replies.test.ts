@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis } from "ioredis";
 import { until } from "../../scripts/until.ts";
 import type { Policy } from "../../src/domain/stock.ts";
+import { monotonicNow } from "../../src/now.ts";
 import { RedisFault } from "../../src/redis/outcome.ts";
 import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
@@ -107,6 +108,19 @@ describe("a lost reply", () => {
     await until("it took effect", async () => ((await sold()) === 1 ? true : undefined));
     proxy.refuse();
     expect(await answer).toBe("UNKNOWN");
+  });
+
+  test("stays UNKNOWN when it is asked for again too late by Redis's clock, which was set forward", async () => {
+    await create("warm-up");
+    proxy.dropRepliesFrom(shaOf("create_holds"));
+    const answer = failure(create("k"));
+    await until("it took effect", async () => ((await sold()) === 2 ? true : undefined));
+    const now = monotonicNow();
+    side.clock.learn(side.clock.now() - 60_000, now, now); // what is known of it is a minute old
+    proxy.cut();
+    proxy.pass();
+    expect(await answer).toBe("UNKNOWN");
+    expect(await sold()).toBe(2);
   });
 
   // How often a change is said to be done, and what it did, when the reply to its first call is lost.

@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 const CREATE = ["test/lua/create-holds.test.ts", "test/lua/create-holds-batches.test.ts"];
 const CONFIRM = ["test/lua/confirm-holds.test.ts", "test/lua/endings.test.ts"];
 const CANCEL = ["test/lua/cancel-holds.test.ts", "test/lua/endings.test.ts"];
+const EXHAUSTED = ["test/lua/exhausted-stream.test.ts"];
 const EXPIRE = ["test/lua/expire-holds.test.ts"];
 
 /** The scripts that take and end holds. */
@@ -167,7 +168,7 @@ export const DECIDING: Mutant[] = [
     file: "lua/create_holds.lua",
     text: "write_events()\nwrite_stocks()\n",
     instead: "write_stocks()\nwrite_events()\n",
-    tests: CREATE,
+    tests: EXHAUSTED,
   },
   {
     name: "ending-before-its-event",
@@ -176,7 +177,7 @@ export const DECIDING: Mutant[] = [
     file: "lua/confirm_holds.lua",
     text: "write_events()\nwrite_stocks()\nwrite_endings()\n",
     instead: "write_stocks()\nwrite_endings()\nwrite_events()\n",
-    tests: CONFIRM,
+    tests: EXHAUSTED,
   },
   {
     name: "same-seq-in-a-batch",

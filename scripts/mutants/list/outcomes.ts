@@ -27,8 +27,9 @@ export const OUTCOMES: Mutant[] = [
     breaks: "the client itself sends a command again when its connection broke",
     promise: "G3",
     file: "src/redis/client.ts",
-    text: "autoResendUnfulfilledCommands: false",
-    instead: "autoResendUnfulfilledCommands: true",
+    // Either of them alone would still be held by the other.
+    text: "autoResendUnfulfilledCommands: false,\n  maxRetriesPerRequest: 0,",
+    instead: "autoResendUnfulfilledCommands: true,\n  maxRetriesPerRequest: null,",
     tests: ["test/redis/client.test.ts"],
   },
   {
