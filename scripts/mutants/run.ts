@@ -6,7 +6,7 @@ import { breakFile, type Mutant, StaleMutant, wrongIn } from "./mutant.ts";
 
 /** Not copied: what is large, or somebody's data. `node_modules` is linked. */
 const LEFT_OUT = new Set([".git", ".holdfast", "coverage", "node_modules"]);
-const MS_MAX = 180_000;
+const MS_MAX = 300_000;
 
 export type Verdict = {
   mutant: Mutant;
@@ -142,7 +142,10 @@ export function judge(run: Run, green: Set<string>): Pick<Verdict, "verdict" | "
   );
   const caught =
     failed.find(({ asserted }) => asserted) ?? failed.find(({ file }) => started.has(file));
-  if (caught) return { verdict: "CAUGHT", by: nameOf(caught) };
+  if (caught) {
+    const others = failed.length > 1 ? ` (and ${failed.length - 1} more)` : "";
+    return { verdict: "CAUGHT", by: `${nameOf(caught)}${others}` };
+  }
   const [first] = [...run.unloaded, ...failed.map(nameOf)];
   if (first === undefined) return { verdict: "SURVIVED", by: "" };
   return { verdict: "UNCLEAR", by: `its tests could not start: ${first}` };

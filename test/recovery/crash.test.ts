@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
-import type { LedgerSide } from "../../src/postgres/admission.ts";
-import { AdmissionLost, type RedisSide, type Restoring } from "../../src/redis/restoring.ts";
+import { AdmissionLost, type Restoring } from "../../src/redis/restoring.ts";
 import { untilRecorded } from "../worker/books.ts";
 import { query } from "../worker/query.ts";
 import { appendFile } from "./aof.ts";
 import { type House, openHouse } from "./house.ts";
+import { watching } from "./watching.ts";
 import { openAdmitter } from "./workers.ts";
 
 let house: House;
@@ -16,43 +16,14 @@ beforeEach(async () => {
 
 afterEach(() => house.close());
 
-/** Calls `after` when a function of `side` has done its work. */
-function watched<Side extends object>(side: Side, after: (step: string) => Promise<void>): Side {
-  const members = Object.entries(side).map(([name, member]) => [
-    name,
-    typeof member === "function"
-      ? async (...args: unknown[]) => {
-          const result = await member(...args);
-          await after(name);
-          return result;
-        }
-      : member,
-  ]);
-  return Object.fromEntries(members) as Side; // the same members
-}
-
 /** What an admitter does its work with, so that it stops after its first `step`. */
 function stoppingAfter(step: string, stop: () => Promise<void>) {
   let met = false;
-  const after = async (name: string) => {
+  return watching(async (name) => {
     if (name !== step || met) return;
     met = true;
     await stop();
-  };
-  return {
-    changeRestoring: (restoring: Restoring): Restoring => ({
-      ...restoring,
-      begin: async () => {
-        const side = watched<RedisSide>(await restoring.begin(), after);
-        await after("begin");
-        return side;
-      },
-    }),
-    changeLedger: ({ restorable, ...ledger }: LedgerSide): LedgerSide => ({
-      ...watched(ledger, after),
-      restorable,
-    }),
-  };
+  });
 }
 
 const KILLED = new Error("killed by the test");

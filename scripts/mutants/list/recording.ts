@@ -41,7 +41,7 @@ export const RECORDING: Mutant[] = [
     file: "src/postgres/recording.ts",
     text: "select pg_try_advisory_lock($1, $2) as mine",
     instead: "select $1::int + $2::int is not null as mine",
-    tests: ["test/worker/takeover.test.ts"],
+    tests: ["test/postgres/ledger.test.ts"],
   },
   {
     name: "order-of-events",

@@ -3,6 +3,7 @@ import type { Mutant } from "../mutant.ts";
 const EMPTY = ["test/recovery/empty.test.ts"];
 const DIVERGED = ["test/recovery/diverged.test.ts"];
 const TAIL = ["test/recovery/tail.test.ts"];
+const CLOSED = ["test/recovery/closed.test.ts"];
 const CRASH = ["test/recovery/crash.test.ts"];
 
 /** What happens when Redis has lost data: closing, comparing, giving back, opening. */
@@ -46,7 +47,7 @@ export const RECOVERY: Mutant[] = [
         for (const { source } of readScripts(next).values()) await redis.script("LOAD", source);
         await redis.set(keys.generation, next);
       },`,
-    tests: EMPTY,
+    tests: CLOSED,
   },
   {
     name: "not-drained",
@@ -64,7 +65,7 @@ export const RECOVERY: Mutant[] = [
     file: "lua/admission/begin.lua",
     text: 'call("DEL", generation_key, admission_key)',
     instead: 'call("DEL", admission_key)',
-    tests: DIVERGED,
+    tests: CLOSED,
   },
   {
     name: "deadlines-not-restored",
