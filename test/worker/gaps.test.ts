@@ -5,7 +5,7 @@ import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
 import { metric, openNewShop, openRecorder } from "./parts.ts";
 import { countRows, query } from "./query.ts";
-import type { Shop } from "./shop.ts";
+import { handMade, type Shop } from "./shop.ts";
 
 const redis = await freshRedis();
 const database = await freshDatabase();
@@ -76,6 +76,16 @@ test("an event deleted last is missed when the next one comes", async () => {
   await shop.reserve("tea");
   await recorder.drain();
   expect(await gaps()).toEqual([{ seqs: "[11,12)", still_missing: "{[11,12)}" }]);
+});
+
+test("a dead event does not hide the gap before it", async () => {
+  await shop.reserve("tea");
+  await shop.takeSeq(); // its event never comes
+  await shop.append(handMade(await shop.takeSeq(), { lines: [] }));
+  await shop.reserve("tea");
+  await recorder.drain();
+  expect(await countRows(database.url, "dead_events")).toBe(1);
+  expect(await gaps()).toEqual([{ seqs: "[2,4)", still_missing: "{[2,4)}" }]);
 });
 
 test("events that arrive late close their gap, and then the books balance", async () => {
