@@ -55,3 +55,32 @@ test.each([
   await house.untilOpen();
   await house.expectBooks(1_000);
 });
+
+test("a Redis stays closed, and nothing is compared, until all of its stream is recorded", async () => {
+  const { shop } = house;
+  await shop.stock("tea", 1_000);
+  const first = await house.worker();
+  await house.untilOpen();
+  await first.close();
+  await shop.trade(6, "tea"); // which nobody records
+  await shop.redis.script("FLUSH");
+  const steps: string[] = [];
+  const admitter = await openAdmitter({
+    ...house.urls,
+    ...watching(async (name) => {
+      steps.push(name);
+    }),
+  });
+  try {
+    for (let runs = 1; runs <= 20; runs += 1) await admitter.runOnce();
+  } finally {
+    await admitter.close();
+  }
+  expect(new Set(steps)).toEqual(new Set(["begin", "setState", "check", "close"]));
+  expect(await house.state()).toBe("DRAINING");
+  expect(await shop.scripts.isAdmitted()).toBe(false);
+  await house.worker();
+  await house.untilOpen(1);
+  expect(await house.recoveries()).toEqual([]); // nothing was lost
+  await house.expectBooks(1_000);
+});
