@@ -1,4 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "@jest/globals";
+import pg from "pg";
+import { until } from "../../scripts/until.ts";
 import type { HoldPayload } from "../../src/domain/event.ts";
 import { freshDatabase } from "../setup/stack.ts";
 import { countRows, emptyLedger, query } from "../worker/query.ts";
@@ -81,4 +83,51 @@ test("nothing is recorded when the row is gone that says how far it is", async (
     await expect(to.apply([created(2)], "2-0")).rejects.toThrow(/recorder_progress is gone/);
   });
   expect(await applied()).toEqual([{ seq: 1 }]);
+});
+
+test("a batch that comes out of order is recorded in order, and nothing is missed in it", async () => {
+  await recording(database.url, async (to) => {
+    const applied = await to.apply([created(3), created(1), created(2)], "3-0");
+    expect(applied).toMatchObject({ applied: 3, applied_seq: 3, gaps: [], rewound_seqs: [] });
+  });
+  const rows = await query(
+    database.url,
+    "select seq::int from processed_events order by recorded_id",
+  );
+  expect(rows).toEqual([{ seq: 1 }, { seq: 2 }, { seq: 3 }]);
+});
+
+test("a batch waits for an admission that is just raising the generation, and is then too old", async () => {
+  const admission = new pg.Client({ connectionString: database.url });
+  await admission.connect();
+  try {
+    await recording(database.url, async (to) => {
+      await admission.query("begin; update recorder_progress set generation = 5");
+      const event = created(1);
+      const applying = to.apply([event], "1-0");
+      await until("it waits", async () => {
+        const waiting = await query(
+          database.url,
+          `select from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock'`,
+        );
+        return waiting.length > 0 ? true : undefined;
+      });
+      await admission.query("commit");
+      expect(await applying).toMatchObject({ applied: 0, refused: new Set([event.event_id]) });
+    });
+  } finally {
+    await admission.end();
+  }
+  expect(await applied()).toEqual([]);
+});
+
+test("what was recorded before an admission, and comes again after it, is a duplicate", async () => {
+  await recording(database.url, async (to) => {
+    const events = [created(1), created(2)];
+    await to.apply(events, "2-0");
+    await query(database.url, "update recorder_progress set generation = 5");
+    const again = await to.apply(events, "2-0");
+    expect(again).toMatchObject({ applied: 0, duplicates: 2, refused: new Set() });
+  });
 });

@@ -49,4 +49,13 @@ export const LEDGER: Mutant[] = [
     instead: "failure: unavailable(cause),",
     tests: ["test/http/v1/products-outage.test.ts"],
   },
+  {
+    name: "farewell-is-an-answer",
+    breaks: "a commit whose session was ended by an operator is said to be not done",
+    promise: "G10",
+    file: "src/postgres/transaction.ts",
+    text: 'cause instanceof pg.DatabaseError && cause.severity === "ERROR"',
+    instead: "cause instanceof pg.DatabaseError",
+    tests: ONCE,
+  },
 ];

@@ -1,6 +1,7 @@
 import type { Mutant } from "../mutant.ts";
 
 const RECORDER = ["test/worker/recorder.test.ts"];
+const ROWS = ["test/postgres/recording.test.ts"];
 const GAPS = ["test/worker/gaps.test.ts"];
 const POISON = ["test/worker/poison.test.ts"];
 
@@ -50,7 +51,7 @@ export const RECORDING: Mutant[] = [
     file: "src/postgres/recording-rows.ts",
     text: "distinct.sort((a, b) => a.seq - b.seq)",
     instead: "distinct",
-    tests: RECORDER,
+    tests: ROWS,
   },
   {
     name: "older-level-wins",
@@ -150,5 +151,41 @@ export const RECORDING: Mutant[] = [
     text: "if (old_seqs.length === 0) return events;",
     instead: "if (old_seqs.length >= 0) return events;",
     tests: ["test/worker/pruner.test.ts"],
+  },
+  {
+    name: "never-starts-over",
+    breaks: "entries whose reading was lost wait until the worker is started anew",
+    promise: "G7",
+    file: "worker/recorder.ts",
+    text: '    source = "OWN_PENDING";\n    claim_cursor = "0-0";',
+    instead: '    claim_cursor = "0-0";',
+    tests: RECORDER,
+  },
+  {
+    name: "late-event-is-forgotten",
+    breaks: "an event that was missed, and comes when rows of its age are pruned, is left out",
+    promise: "G7",
+    file: "src/postgres/forgetting.ts",
+    text: "!isOld(event) || missed.has(event.seq)",
+    instead: "!isOld(event)",
+    tests: ["test/worker/pruner.test.ts"],
+  },
+  {
+    name: "dead-counts-as-recorded",
+    breaks: "a dead event that comes again is taken for Redis counting anew",
+    promise: "G8",
+    file: "src/postgres/seq-gaps.ts",
+    text: "or exists (select from dead_events where partition = $1 and dead_events.seq = late.seq)",
+    instead: "",
+    tests: [...POISON, "test/worker/pruner.test.ts"],
+  },
+  {
+    name: "progress-unlocked",
+    breaks: "a batch is recorded beside an admission, which raises the generation meanwhile",
+    promise: "G7",
+    file: "src/postgres/recording.ts",
+    text: "where partition = $1 for update",
+    instead: "where partition = $1",
+    tests: ROWS,
   },
 ];
