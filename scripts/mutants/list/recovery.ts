@@ -2,6 +2,7 @@ import type { Mutant } from "../mutant.ts";
 
 const EMPTY = ["test/recovery/empty.test.ts"];
 const DIVERGED = ["test/recovery/diverged.test.ts"];
+const RESTORING = ["test/redis/restoring.test.ts"];
 const TAIL = ["test/recovery/tail.test.ts"];
 const CLOSED = ["test/recovery/closed.test.ts"];
 const CRASH = ["test/recovery/crash.test.ts"];
@@ -149,22 +150,13 @@ export const RECOVERY: Mutant[] = [
     tests: DIVERGED,
   },
   {
-    name: "old-endings-restored",
-    breaks: "holds are given back that ended longer ago than they are kept",
-    promise: "G6",
-    file: "worker/restorer.ts",
-    text: "kept.filter(({ occurred_at }) => occurred_at > now - KEPT_MS)",
-    instead: "kept",
-    tests: [...EMPTY, ...TAIL],
-  },
-  {
     name: "put-off-hold-is-due",
     breaks: "a hold that the sweeper has put off is due at once again",
     promise: "G6",
     file: "lua/admission/restore_holds.lua",
     text: 'call("ZADD", deadlines_key, "NX", unpack',
     instead: 'call("ZADD", deadlines_key, unpack',
-    tests: TAIL,
+    tests: RESTORING,
   },
   {
     name: "stream-goes-back",
@@ -173,7 +165,7 @@ export const RECOVERY: Mutant[] = [
     file: "lua/admission/restore_counters.lua",
     text: 'call("XSETID", stream_key, entry_id)',
     instead: "",
-    tests: [...EMPTY, ...TAIL],
+    tests: RESTORING,
   },
   {
     name: "lost-seqs-unwritten",
