@@ -29,7 +29,7 @@ export async function runMutants(of: {
   jobs: number;
   signal: AbortSignal;
   tell: (verdict: Verdict) => void;
-  /** Of the tests of one mutant; a suite that hangs is no catch. */
+  /** For the tests of one mutant; a suite that hangs is no catch. */
   ms_max?: number;
   /** Where the copies go. */
   tmp?: string;
@@ -45,7 +45,7 @@ export async function runMutants(of: {
     const copies = await Promise.all(
       Array.from({ length: Math.min(jobs, mutants.length) }, (_, i) => copyOf(root, place, i)),
     );
-    const prove = createProof((copy: Copy, tests) => copy.run(tests, ms_max, signal));
+    const prove = createProof((copy: Copy, tests) => copy.run(tests, MS_MAX, signal));
 
     async function work(copy: Copy) {
       for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {

@@ -177,15 +177,6 @@ export const RECOVERY: Mutant[] = [
     tests: EMPTY,
   },
   {
-    name: "unannounced",
-    breaks: "a Redis that restarts in the middle of its admission is taken for a former master",
-    promise: "G11",
-    file: "worker/admitter.ts",
-    text: "    await redis.announce(next_generation);\n",
-    instead: "",
-    tests: CRASH,
-  },
-  {
     name: "two-admitters",
     breaks: "two workers admit Redis at once",
     promise: "G11",
