@@ -13,8 +13,8 @@ export const DECIDING: Mutant[] = [
     breaks: "a hold takes one unit more than there is",
     promise: "G1",
     file: "lua/create_holds.lua",
-    text: "if line.quantity > line.stock.available then",
-    instead: "if line.quantity > line.stock.available + 1 then",
+    text: "if line.quantity > stock.available + (freed",
+    instead: "if line.quantity > stock.available + 1 + (freed",
     tests: CREATE,
   },
   {

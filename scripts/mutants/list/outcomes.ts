@@ -132,9 +132,9 @@ export const OUTCOMES: Mutant[] = [
     name: "sku-not-in-fingerprint",
     breaks: "a request for other units under a used key is answered as the first one was",
     promise: "G4",
-    file: "src/redis/inventory.ts",
-    text: "fingerprintOf([route, lines, user_id, ttl_seconds])",
-    instead: "fingerprintOf([route, user_id, ttl_seconds])",
+    file: "src/redis/holding.ts",
+    text: "fingerprintOf([route, lines, user_id, ttl_seconds,",
+    instead: "fingerprintOf([route, user_id, ttl_seconds,",
     tests: ["test/redis/inventory.test.ts"],
   },
   {
