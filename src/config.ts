@@ -50,6 +50,7 @@ const processSettings = z.object({
     .default("main"),
   REQUEST_BUDGET_MS: whole(100, 30_000, 2_000),
   QUEUE_MAX: whole(1, 100_000, 4_096),
+  BACKLOG_LIMIT: whole(1, 1_000_000_000, 1_000_000),
   REPLAY_WINDOW_SECONDS: whole(0, 30 * 86_400, 3_600),
   EVENTS_KEPT_DAYS: whole(1, 36_500, 90),
   READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),

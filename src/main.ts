@@ -5,6 +5,7 @@ import { createMetricsReader, sumMetrics } from "./cluster-metrics.ts";
 import { type Config, readConfig } from "./config.ts";
 import { createHealth, readLag } from "./health.ts";
 import { createApp } from "./http/app.ts";
+import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
 import { createHttpServer, drain } from "./http/server.ts";
 import { listen } from "./listen.ts";
@@ -12,6 +13,7 @@ import { createLog, type Log } from "./log.ts";
 import { createPool } from "./postgres/client.ts";
 import { createLedger } from "./postgres/ledger.ts";
 import { checkMigrations } from "./postgres/migrate.ts";
+import { createBacklog } from "./redis/backlog.ts";
 import { createBatcher } from "./redis/batcher.ts";
 import { createRedis, untilReady } from "./redis/client.ts";
 import { createClock } from "./redis/clock.ts";
@@ -51,7 +53,15 @@ async function serve(config: Config, log: Log) {
   await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
-  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: config.QUEUE_MAX });
+  const backlog = createBacklog({ redis, keys, limit: config.BACKLOG_LIMIT, log });
+  await backlog.start();
+  const batcher = createBatcher({
+    call: scripts.call,
+    keys,
+    clock,
+    queue_max: config.QUEUE_MAX,
+    refusal: backlog.refusal,
+  });
   const releases = createReleases(redis, keys);
   const jitter_ms_max = config.EXPIRY_JITTER_MS;
   const inventory = createInventory({ batcher, redis, keys, clock, releases, jitter_ms_max });
@@ -71,6 +81,7 @@ async function serve(config: Config, log: Log) {
   const checks = {
     redis: () => stream.ping(),
     admission: () => scripts.checkAdmitted(),
+    backlog: () => backlog.check(),
     postgres: () => ledger.ping(),
     migrations: () => checkMigrations(pool),
     lag: async () => {
@@ -101,14 +112,19 @@ async function serve(config: Config, log: Log) {
     default_store,
     request_budget_ms: config.REQUEST_BUDGET_MS,
   });
-  const server = createHttpServer(app);
+  const { refusal } = batcher;
+  const request_budget_ms = config.REQUEST_BUDGET_MS;
+  const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
   await listen(server, { port: config.PORT, host: config.HOST, variable: "PORT" });
   log.info({ url: `http://${config.HOST}:${config.PORT}` }, "the API is listening");
 
   stopOnSignals(log, [
     () => drain(server),
     async () => scripts.stop(),
-    async () => batcher.stop(),
+    async () => {
+      backlog.stop();
+      batcher.stop();
+    },
     async () => {
       redis.disconnect();
       subscriber.disconnect();

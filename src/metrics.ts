@@ -58,6 +58,30 @@ export const refusing = new Gauge({
   help: "Processes that decide nothing, because Redis is not admitted since it may have lost data.",
   registers,
 });
+export const shedRequests = new Counter({
+  name: "holdfast_shed_total",
+  help: "Requests refused as OVERLOADED, by what there was too much of: QUEUE, BACKLOG, MEMORY.",
+  labelNames: ["because"] as const,
+  registers,
+});
+for (const because of ["QUEUE", "BACKLOG", "MEMORY"]) shedRequests.inc({ because }, 0);
+export const backlogFull = new Gauge({
+  name: "holdfast_backlog_full",
+  help: "Processes that take nothing new on: too many events are not recorded, or Redis is nearly full.",
+  registers,
+});
+export const backlogEvents = new Gauge({
+  name: "holdfast_backlog_events",
+  help: "Events in Redis that are not recorded, as BACKLOG_LIMIT counts them.",
+  aggregator: "max",
+  registers,
+});
+export const redisMemoryPart = new Gauge({
+  name: "holdfast_redis_memory_part",
+  help: "Part of its maxmemory that Redis uses; 0 when it has no such limit.",
+  aggregator: "max",
+  registers,
+});
 export const corruptKeys = new Counter({
   name: "holdfast_corrupt_keys_total",
   help: "Requests that met a Redis key holding something else than it should. Alarm when it moves.",

@@ -42,6 +42,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     DEFAULT_STORE: "main",
     REQUEST_BUDGET_MS: 2000,
     QUEUE_MAX: 4096,
+    BACKLOG_LIMIT: 1_000_000,
     REPLAY_WINDOW_SECONDS: 3600,
     EVENTS_KEPT_DAYS: 90,
     READY_LAG_SECONDS_MAX: 60,
@@ -128,6 +129,7 @@ test.each([
   ["WORKER_PORT", 1, 65_535],
   ["REQUEST_BUDGET_MS", 100, 30_000],
   ["QUEUE_MAX", 1, 100_000],
+  ["BACKLOG_LIMIT", 1, 1_000_000_000],
   ["REPLAY_WINDOW_SECONDS", 0, 2_592_000],
   ["READY_LAG_SECONDS_MAX", 1, 86_400],
 ])("%s goes from %d to %d", (name, min, max) => {
@@ -151,7 +153,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([4, 9]);
+    expect([interpolated.length, handedOn.length]).toEqual([4, 10]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

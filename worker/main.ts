@@ -14,6 +14,7 @@ import { forgetRecords } from "../src/postgres/once.ts";
 import { rebuildChunk } from "../src/postgres/rebuilding.ts";
 import { openRecording } from "../src/postgres/recording.ts";
 import { createAuditReader } from "../src/redis/audit-reader.ts";
+import { createBacklog } from "../src/redis/backlog.ts";
 import { createBatcher } from "../src/redis/batcher.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../src/redis/client.ts";
 import { createClock } from "../src/redis/clock.ts";
@@ -67,12 +68,15 @@ async function main() {
   await clock.learnFrom(stream.now);
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
+  const backlog = createBacklog({ redis, keys, limit: config.BACKLOG_LIMIT, log });
+  await backlog.start();
   const batcher = createBatcher({
     call: scripts.call,
     keys,
     clock,
     queue_max: SWEEPER_QUEUE_MAX,
     batch_max: SWEEPER_CALL_MAX,
+    refusal: backlog.refusal,
   });
   const inventory = createInventory({
     batcher,
@@ -174,6 +178,7 @@ async function main() {
   const health = createHealth({
     redis: stream.ping,
     admission: scripts.checkAdmitted,
+    backlog: backlog.check,
     postgres: ledger.ping,
     migrations: () => checkMigrations(pool),
   });
@@ -192,6 +197,7 @@ async function main() {
       server.close();
       server.closeAllConnections();
       scripts.stop();
+      backlog.stop();
       batcher.stop();
       redis.disconnect();
       blocking.disconnect();

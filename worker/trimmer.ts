@@ -6,11 +6,14 @@ import type { Agent } from "./loop.ts";
 import { trimmedEntries } from "./metrics.ts";
 
 const BATCH_MAX = 10_000;
-const IDLE_MS = 10_000;
+const IDLE_MS = 2_000;
+/** Of Redis's maxmemory. Below the part from which on nothing new is sold (src/redis/backlog.ts). */
+const SCARCE_PART = 0.75;
 
 /**
  * Cuts the stream behind what is recorded, and keeps a replay window: should Postgres come back from a
- * backup, the events since then are still there to be applied again.
+ * backup, the events since then are still there to be applied again. When memory is scarce the window is
+ * given up: a sale needs it more.
  */
 export function createTrimmer({
   stream,
@@ -24,13 +27,15 @@ export function createTrimmer({
   log: Log;
 }): Agent {
   async function runOnce(): Promise<number> {
-    const [{ applied_entry_id }, pending, now] = await Promise.all([
+    const [{ applied_entry_id }, pending, now, memory] = await Promise.all([
       ledger.readProgress(),
       stream.oldestPending(),
       stream.now(),
+      stream.memoryPart(),
     ]);
     // XTRIM looks at no group: it would cut what was never delivered. All three bounds are needed.
-    const bounds = [applied_entry_id, `${now - replay_window_ms}-0`];
+    const bounds = [applied_entry_id];
+    if (memory < SCARCE_PART) bounds.push(`${now - replay_window_ms}-0`);
     if (pending) bounds.push(pending);
     const min_id = bounds.reduce(earlierEntry);
     const trimmed = await stream.trim(min_id, BATCH_MAX);

@@ -20,8 +20,13 @@ export type Figures = {
   /** From the end of the second in which holds fall due, and from its beginning, until all are back. */
   back_seconds?: number | undefined;
   back_seconds_from_first?: number | undefined;
-  /** p99 while holds are swept, as a multiple of the p99 in the calm. */
+  /** p99 while holds are swept, or too much is asked for, as a multiple of the p99 in the calm. */
   p99_ratio?: number | undefined;
+  /** Accepted while too much is asked for, as a part of what can be sustained. */
+  sustained_ratio?: number | undefined;
+  /** Of the API at the end of a run: its memory, and how late its event loop was. */
+  rss_mb?: number | undefined;
+  loop_p99_ms?: number | undefined;
 };
 
 /** A line of the table. */

@@ -92,6 +92,7 @@ function batchesOfOne({ scripts, keys, clock }: DecidingSide): Batcher {
       const reply = await scripts.call(script, all_keys, ["1", redis_deadline, ...args]);
       return (reply as [number, [[string, ...unknown[]]]])[1][0]; // what every script replies
     },
+    refusal: () => null,
     stop: () => {},
   };
 }

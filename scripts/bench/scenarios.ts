@@ -2,6 +2,7 @@ import type { Scenario } from "./scenario.ts";
 import { oneByOne, postgres } from "./scenarios/comparisons.ts";
 import { grown } from "./scenarios/grown.ts";
 import { checkout, noop, refuse, reserveHot, reserveWide } from "./scenarios/http.ts";
+import { overload } from "./scenarios/overload.ts";
 import { record } from "./scenarios/record.ts";
 import { redisHold } from "./scenarios/redis-hold.ts";
 import { sweep } from "./scenarios/sweep.ts";
@@ -15,6 +16,7 @@ export const SCENARIOS: Scenario[] = [
   checkout,
   record,
   sweep,
+  overload,
   grown,
   redisHold,
   postgres,

@@ -65,8 +65,18 @@ export function checkTargets(rows: Row[]): Target[] {
       ),
     ),
     below("sweep, p99 meanwhile, × p99 in the calm", 2, swept?.p99_ratio, ratio),
+    ...overloadTargets(of("overload", undefined, "10 ×")),
     below("Redis µs per hold, in batches of 64", 12, of("redis-hold")?.redis_us, micros),
     below("bytes of Redis per live hold", 700, hot64?.bytes_per_hold, whole),
+  ].flat();
+}
+
+function overloadTargets(rushed?: Figures): Target[] {
+  const name = (what: string) => `overload, 10 ×, ${what}`;
+  return [
+    below(name("p99 ms of what is accepted"), 2_000, rushed?.p99_ms, ms),
+    atLeast(name("accepted, × sustained"), 0.5, rushed?.sustained_ratio, ratio),
+    below(name("MB of the API"), 400, rushed?.rss_mb, whole),
   ].flat();
 }
 

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
@@ -104,7 +105,7 @@ function logRequest(log: Log, req: Request, res: Response) {
 }
 
 // The caller's, if it is sane, so that one id leads through its logs and ours.
-function requestIdOf(req: Request): string {
+export function requestIdOf(req: IncomingMessage): string {
   const given = req.headers["x-request-id"] ?? req.headers["x-trace-id"];
   return typeof given === "string" && SANE_REQUEST_ID.test(given) ? given : newRequestId();
 }

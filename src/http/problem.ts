@@ -28,7 +28,7 @@ export function sendProblem(res: Response, error: unknown, log: Log): void {
 /** What an error of any origin is to the caller; what somebody must look at goes to the log. */
 export function noteProblem(error: unknown, request_id: string, log: Log): Problem {
   const problem = problemOf(error);
-  if (PROBLEMS[problem.code].status >= 500 && isNews(problem.code, error)) {
+  if (PROBLEMS[problem.code].status >= 500 && !isTold(error) && isNews(problem.code, error)) {
     const ours = problem.code === "INTERNAL_ERROR" || problem.code === "CORRUPT_STOCK";
     const line = { err: error, request_id, code: problem.code };
     if (ours) log.error(line, "request failed");
@@ -55,6 +55,9 @@ function isNews(code: ProblemCode, error: unknown): boolean {
   return true;
 }
 
+// When it begins and when it ends, by src/redis/backlog.ts: it may last for hours.
+const isTold = (error: unknown) => error instanceof Overloaded && error.because !== "QUEUE";
+
 export function problemBody({ code, detail, members }: Problem, request_id: string) {
   const { status, title } = PROBLEMS[code];
   const type = `/problems/${slugOf(code)}`;
@@ -75,9 +78,7 @@ function problemOf(error: unknown): Problem {
   if (error instanceof RedisFault) {
     return unavailable("STORE_UNAVAILABLE", "The store did not answer in time. Nothing was done.");
   }
-  if (error instanceof Overloaded) {
-    return unavailable("OVERLOADED", "Too many requests are waiting. Nothing was done.");
-  }
+  if (error instanceof Overloaded) return overloaded(error);
   if (error instanceof LedgerUnavailable) {
     return unavailable(
       "STORE_UNAVAILABLE",
@@ -102,6 +103,18 @@ export class LedgerUnavailable extends Error {
 }
 
 const problem = (code: ProblemCode, detail: string): Problem => ({ code, detail, members: {} });
+
+/** A backlog lasts for longer than a rush: who asked again after a second would only be refused again. */
+const BACKLOG_SECONDS = 5;
+
+/** What is answered while too much is waiting. */
+export function overloaded({ because, message }: Overloaded): Problem {
+  if (because === "QUEUE") {
+    return unavailable("OVERLOADED", "Too many requests are waiting. Nothing was done.");
+  }
+  const retry_after = BACKLOG_SECONDS + Math.floor(Math.random() * 2 * BACKLOG_SECONDS);
+  return { ...problem("OVERLOADED", `${message} Nothing was done.`), retry_after };
+}
 
 // Spread over three seconds: those refused together must not come back together.
 const unavailable = (code: ProblemCode, detail: string): Problem => ({

@@ -1,8 +1,15 @@
-import { queueLength, redisBatchSize, redisCallSeconds, redisOutcomes } from "../metrics.ts";
+import {
+  queueLength,
+  redisBatchSize,
+  redisCallSeconds,
+  redisOutcomes,
+  shedRequests,
+} from "../metrics.ts";
 import { monotonicNow } from "../now.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
 import { failedOutcome, Overloaded, Recovering, RedisFault } from "./outcome.ts";
+import { createPace } from "./pace.ts";
 import { READ_SCRIPTS, type ScriptName } from "./scripts.ts";
 
 /** Two: while Redis works on one batch and its fsync, the next is there already. More would be smaller. */
@@ -12,6 +19,8 @@ const BATCH_MAX = 128;
 const KEYS_MAX = 4_096;
 const RETRY_MS = 50;
 const OVERDUE_CHECK_MS = 100;
+/** Who would wait for a larger part of its time is refused at once: the truth may be twice the estimate. */
+const WAIT_PART_MAX = 0.25;
 
 /** One request's part of a script call. */
 export type ScriptRequest = { keys: string[]; args: string[] };
@@ -44,10 +53,13 @@ export function createBatcher(deps: {
   queue_max: number;
   /** Requests in one call: Redis serves nobody else until it has carried all of them out. */
   batch_max?: number;
+  /** Why requests of this script are not taken on at the moment; null when they are. */
+  refusal?: (script: ScriptName) => Overloaded | null;
 }) {
   const { batch_max = BATCH_MAX } = deps;
   const queues = new Map<ScriptName, Waiting[]>();
   const in_flight = new Set<Waiting[]>();
+  const pace = createPace();
   let queued = 0;
   let start_planned = false;
 
@@ -55,11 +67,13 @@ export function createBatcher(deps: {
    * Runs one request of `script` in some batch.
    * @param deadline local ms. The answer comes by then: the script refuses the request when it is later.
    * @throws RedisFault NOT_EXECUTED when it surely did nothing (Recovering is one), UNKNOWN when it may have
-   * @throws Overloaded when the queue is full
+   * @throws Overloaded when too much is waiting
    */
   function submit(script: ScriptName, request: ScriptRequest, deadline: number): Promise<Tuple> {
-    if (queued >= deps.queue_max) {
-      return Promise.reject(new Overloaded(`${queued} requests are waiting for Redis.`));
+    const overloaded = refusal(script, deadline - monotonicNow());
+    if (overloaded) {
+      shedRequests.inc({ because: overloaded.because });
+      return Promise.reject(overloaded);
     }
     return new Promise((resolve, reject) => {
       enqueue(script, [
@@ -74,6 +88,18 @@ export function createBatcher(deps: {
       ]);
     });
   }
+
+  /** Why a request that has `ms_left` would be refused right now; null when it would be taken. */
+  function refusal(script: ScriptName, ms_left: number): Overloaded | null {
+    if (queued >= deps.queue_max || waitOf(script) > Math.max(0, ms_left) * WAIT_PART_MAX) {
+      return QUEUE_FULL;
+    }
+    return deps.refusal?.(script) ?? null;
+  }
+
+  // Queues take turns.
+  const waitOf = (script: ScriptName) =>
+    (queues.get(script)?.length ?? 0) * queues.size * pace.msPerRequest();
 
   function enqueue(script: ScriptName, waiting: Waiting[]) {
     const queue = queues.get(script);
@@ -102,7 +128,7 @@ export function createBatcher(deps: {
       queues.delete(script);
       if (queue.length > 0) queues.set(script, queue);
       const open = batch.filter((waiting) => !waiting.settled);
-      if (open.length > 0) void run(script, open);
+      if (open.length > 0) void run(script, open, queue.length > 0);
     }
     queueLength.set(queued);
   }
@@ -118,7 +144,8 @@ export function createBatcher(deps: {
     return size;
   }
 
-  async function run(script: ScriptName, batch: Waiting[]) {
+  /** @param full more requests were waiting than one call takes */
+  async function run(script: ScriptName, batch: Waiting[], full: boolean) {
     in_flight.add(batch);
     const sent = monotonicNow();
     const stopTimer = redisCallSeconds.startTimer({ script });
@@ -130,6 +157,7 @@ export function createBatcher(deps: {
       deps.clock.learn(redis_now, sent, monotonicNow());
       redisOutcomes.inc({ outcome: "EXECUTED" });
       for (const [i, waiting] of batch.entries()) settle(waiting, tuples[i]);
+      pace.learn(batch.length, { full, busy: queued > 0 });
     } catch (error) {
       retryOrFail(script, batch, error);
     } finally {
@@ -197,8 +225,11 @@ export function createBatcher(deps: {
   const overdueTimer = setInterval(failOverdue, OVERDUE_CHECK_MS);
   overdueTimer.unref();
 
-  return { submit, stop: () => clearInterval(overdueTimer) };
+  return { submit, refusal, stop: () => clearInterval(overdueTimer) };
 }
+
+// One for all: thousands a second may be refused with it.
+const QUEUE_FULL = new Overloaded("Too many requests are waiting for Redis.");
 
 function fault(waiting: Waiting, message: string, cause?: unknown): RedisFault {
   if (cause instanceof Recovering && !waiting.maybe_executed) return cause;

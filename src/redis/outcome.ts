@@ -27,9 +27,19 @@ export class Recovering extends RedisFault {
   }
 }
 
+/** What there is too much of: requests that wait, events that are not recorded, or bytes in Redis. */
+export const OVERLOADS = ["QUEUE", "BACKLOG", "MEMORY"] as const;
+export type Overload = (typeof OVERLOADS)[number];
+
 /** Too much is waiting already; this request was never sent. */
 export class Overloaded extends Error {
   override name = "Overloaded";
+  readonly because: Overload;
+
+  constructor(message: string, because: Overload = "QUEUE") {
+    super(message);
+    this.because = because;
+  }
 }
 
 /** A Redis key holds something else than it should. Nothing was changed; somebody must look at it. */

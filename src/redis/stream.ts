@@ -1,5 +1,7 @@
 import type { Redis } from "ioredis";
 import { GROUP, type Keys } from "./keys.ts";
+import { readMemoryPart } from "./memory.ts";
+import { isReply } from "./outcome.ts";
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -33,6 +35,39 @@ export function createStream(redis: Redis, keys: Keys) {
     }
   }
 
+  /** How many entries are not recorded: not delivered, or not acknowledged. */
+  async function countUnrecorded(): Promise<number> {
+    const group = await readGroup();
+    if (!group) return redis.xlen(keys.stream);
+    return group.pending + (group.undelivered ?? (await countBehind(group.last_delivered_id)));
+  }
+
+  // Redis knows what it has not delivered, unless an entry there was deleted. But seqs have no gaps.
+  async function countBehind(entry_id: string): Promise<number> {
+    const [next] = await redis.xrange(keys.stream, `(${entry_id}`, "+", "COUNT", 1);
+    if (!next) return 0;
+    const seq = Number(next[1][next[1].indexOf("seq") + 1]);
+    return Number.isSafeInteger(seq) ? (await lastSeq()) - seq + 1 : redis.xlen(keys.stream);
+  }
+
+  async function readGroup() {
+    const groups = await redis.xinfo("GROUPS", keys.stream).catch((error: unknown) => {
+      if (isReply(error, "ERR")) return []; // there is no stream
+      throw error;
+    });
+    for (const flat of groups as unknown[][]) {
+      const at = (field: string) => flat[flat.indexOf(field) + 1]; // names and values, flat
+      if (at("name") !== GROUP) continue;
+      const lag = at("lag");
+      return {
+        pending: Number(at("pending")),
+        undelivered: typeof lag === "number" ? lag : null,
+        last_delivered_id: String(at("last-delivered-id")),
+      };
+    }
+    return null;
+  }
+
   /** Cuts off entries older than `min_id`, at most about `count` of them. Returns how many. */
   async function trim(min_id: string, count: number): Promise<number> {
     return redis.xtrim(keys.stream, "MINID", "~", min_id, "LIMIT", count);
@@ -48,5 +83,15 @@ export function createStream(redis: Redis, keys: Keys) {
     await redis.ping();
   }
 
-  return { ping, lastSeq, lastSeqAdmitted, oldestAfter, oldestPending, trim, now };
+  return {
+    ping,
+    lastSeq,
+    lastSeqAdmitted,
+    oldestAfter,
+    oldestPending,
+    countUnrecorded,
+    trim,
+    now,
+    memoryPart: () => readMemoryPart(redis),
+  };
 }

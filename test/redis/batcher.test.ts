@@ -163,6 +163,25 @@ describe("group commit", () => {
     ]);
   });
 
+  test("refuses at once who would wait for more than a quarter of its time, and nobody who has time", async () => {
+    const counted = countedBatcher(100_000);
+    const many = (ms: number) =>
+      Promise.all(
+        Array.from({ length: 3_000 }, (_, i) =>
+          counted.read(`H-${i}`, ms).catch((error: unknown) => error),
+        ),
+      );
+    const refused = (answers: unknown[]) =>
+      answers.filter((answer) => answer instanceof Overloaded).length;
+    expect(refused(await many(LONG_MS))).toBe(0); // how fast they are is known from here on
+    const patient = many(LONG_MS);
+    const hasty = await many(1);
+    expect(refused(hasty)).toBe(3_000);
+    expect(refused(await patient)).toBe(0);
+    expect(await counted.read("H-1", LONG_MS)).toEqual(["HOLD_NOT_FOUND"]);
+    counted.stop();
+  });
+
   test("has places again when the queue is empty", async () => {
     const counted = countedBatcher(1);
     for (let i = 0; i < 5; i += 1) expect(await counted.read("H-1")).toEqual(["HOLD_NOT_FOUND"]);

@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import { freePort } from "../../scripts/free-port.ts";
 import { createHealth, readLag } from "../../src/health.ts";
 import { createApp } from "../../src/http/app.ts";
+import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listen } from "../../src/listen.ts";
@@ -17,16 +18,18 @@ export async function startApi({
   databaseUrl,
   request_budget_ms = 2_000,
   queue_max = 4_096,
+  backlog_limit = 1_000_000,
   admits = true,
 }: {
   redisUrl: string;
   databaseUrl: string;
   request_budget_ms?: number;
   queue_max?: number;
+  backlog_limit?: number;
   /** False leaves Redis as it is: then nothing is decided until somebody admits it. */
   admits?: boolean;
 }) {
-  const deciding = await openDecidingSide(redisUrl, { queue_max, admits });
+  const deciding = await openDecidingSide(redisUrl, { queue_max, backlog_limit, admits });
   const pool = createPool(databaseUrl, deciding.log);
   const ledger = createLedger(pool);
   const subscriber = createRedis(redisUrl, deciding.log);
@@ -51,12 +54,14 @@ export async function startApi({
     health: createHealth({
       redis: deciding.stream.ping,
       admission: deciding.scripts.checkAdmitted,
+      backlog: deciding.backlog.check,
       postgres: ledger.ping,
     }),
     default_store: "main",
     request_budget_ms,
   });
-  const server = createHttpServer(app);
+  const { refusal } = deciding.batcher;
+  const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
   await listen(server, { port: await freePort(), host: "127.0.0.1", variable: "PORT" });
   const { port } = server.address() as AddressInfo; // it listens on a port, not on a pipe
   async function close() {

@@ -1,6 +1,7 @@
 import { admit } from "../../scripts/admit.ts";
 import { createLog } from "../../src/log.ts";
 import { monotonicNow } from "../../src/now.ts";
+import { createBacklog } from "../../src/redis/backlog.ts";
 import { createBatcher } from "../../src/redis/batcher.ts";
 import { createRedis, untilReady } from "../../src/redis/client.ts";
 import { createClock } from "../../src/redis/clock.ts";
@@ -22,7 +23,7 @@ const DEFAULT_STORE = "main";
  */
 export async function openDecidingSide(
   redisUrl: string,
-  { queue_max = 4_096, admits = true } = {},
+  { queue_max = 4_096, backlog_limit = 1_000_000, admits = true } = {},
 ) {
   const log = createLog("api", "silent");
   const redis = createRedis(redisUrl, log);
@@ -32,7 +33,10 @@ export async function openDecidingSide(
   if (admits) await admit(redis);
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
-  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max });
+  const backlog = createBacklog({ redis, keys, limit: backlog_limit, log });
+  await backlog.start();
+  const { refusal } = backlog;
+  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max, refusal });
   const releases = createReleases(redis, keys);
   const inventory = createInventory({ batcher, redis, keys, clock, releases });
   const stores = createStores(redis, keys, DEFAULT_STORE);
@@ -42,6 +46,7 @@ export async function openDecidingSide(
   const stream = createStream(redis, keys);
   async function close() {
     scripts.stop();
+    backlog.stop();
     batcher.stop();
     redis.disconnect();
   }
@@ -50,6 +55,7 @@ export async function openDecidingSide(
     keys,
     clock,
     scripts,
+    backlog,
     batcher,
     inventory,
     stores,
