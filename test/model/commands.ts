@@ -1,0 +1,174 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "@jest/globals";
+import fc from "fast-check";
+import { follow, saw } from "./follow.ts";
+import { type Model, setByHand, stockOf } from "./model.ts";
+import { ask, type Real } from "./real.ts";
+import type { Request } from "./requests.ts";
+import * as wishes from "./wishes.ts";
+
+const { SKUS, STORES, requestOf } = wishes;
+type Wish = wishes.Wish;
+type Command = fc.AsyncCommand<Model, Real>;
+
+/** Deadlines that lie no further ahead are waited for. */
+const SOON_MS = 50;
+const MENDED = 7;
+const NEARLY_TOO_MANY = 999_999_999_997;
+
+const command = (name: string, spec: unknown, run: Command["run"]): Command => ({
+  check: () => true,
+  run,
+  toString: () => (spec === undefined ? name : `${name} ${JSON.stringify(spec)}`),
+});
+
+/** Asks for all of it at once, so that it shares script calls. They are carried out in this order. */
+async function askAll(model: Model, real: Real, requests: Request[]) {
+  const from = Date.now();
+  const answers = await Promise.all(requests.map((request) => ask(real, request)));
+  const span = { from, to: Date.now() };
+  for (const [i, request] of requests.entries()) {
+    follow(model, request, answers[i] ?? { word: "nothing" }, span);
+  }
+  model.stores_seen = model.stores_noticed ?? model.stores_seen;
+  model.stores_noticed = undefined;
+}
+
+function comeTrue(model: Model, wish: Wish): Request {
+  const request = requestOf(model, wish);
+  model.asked.push(request);
+  return request;
+}
+
+const once = (wish: Wish) =>
+  command("ask", wish, (model, real) => askAll(model, real, [comeTrue(model, wish)]));
+const twice = (wish: Wish) =>
+  command("twice at once", wish, (model, real) => {
+    const request = comeTrue(model, wish);
+    return askAll(model, real, [request, request]);
+  });
+const together = (list: Wish[]) =>
+  command("together", list, (model, real) => {
+    const requests = list.map((wish) => comeTrue(model, wish));
+    return askAll(model, real, requests);
+  });
+const again = (n: number) =>
+  command("again, counted from the last", n, async (model, real) => {
+    const request = model.asked.at(-1 - n);
+    if (request) await askAll(model, real, [request]);
+  });
+
+type ByHand = { sku: string; store_id: string };
+const set = (spec: ByHand & { units: number | string }) =>
+  command("redis-cli SET", spec, async (model, { redis, keys }) => {
+    await redis.set(keys.stock(spec.sku, spec.store_id), spec.units);
+    setByHand(stockOf(model, spec), Number(spec.units));
+    saw("by hand SET");
+  });
+const increase = (spec: ByHand & { by: number }) =>
+  command("redis-cli INCRBY", spec, async (model, { redis, keys }) => {
+    const stock = stockOf(model, spec);
+    const asked = redis.incrby(keys.stock(spec.sku, spec.store_id), spec.by);
+    if (Number.isNaN(stock.available)) return expect(asked).rejects.toThrow("not an integer");
+    expect(await asked).toBe(stock.available + spec.by);
+    setByHand(stock, stock.available + spec.by);
+    saw("by hand INCRBY");
+  });
+/** Somebody sees the alarm. */
+const mend = command("mend", undefined, async (model, { redis, keys }) => {
+  for (const stock of model.stocks.values()) {
+    if (stock.available >= 0) continue;
+    await redis.set(keys.stock(stock.sku, stock.store_id), MENDED);
+    setByHand(stock, MENDED);
+  }
+});
+const register = (spec: { store_id: string; rank: number }) =>
+  command("register", spec, async (model, { stores }) => {
+    await stores.register(spec.store_id, spec.rank);
+    model.stores.set(spec.store_id, spec.rank);
+    model.stores_seen = undefined;
+  });
+
+const holding = ({ holds }: Model) =>
+  [...holds.values()].filter((hold) => hold.status === "ACTIVE");
+
+/** Waits until no deadline lies just ahead. */
+async function passDeadlines(model: Model) {
+  const soon = holding(model).filter(({ expires_at }) => expires_at < Date.now() + SOON_MS);
+  const last = Math.max(...soon.map(({ expires_at }) => expires_at));
+  if (Date.now() <= last) saw("time passes");
+  while (Date.now() <= last) await sleep(1);
+}
+const pass = command("time passes", undefined, passDeadlines);
+
+/** All that is due ends, in the order of the deadlines. */
+const sweep = command("sweep", undefined, async (model, { sweeper }) => {
+  await passDeadlines(model);
+  const from = Date.now();
+  const swept = await sweeper.runOnce();
+  const span = { from, to: Date.now() };
+  const due = holding(model)
+    .filter((hold) => hold.due.to < from)
+    .sort((a, b) => a.due.to - b.due.to || (a.hold_id < b.hold_id ? -1 : 1));
+  let ended = 0;
+  for (const { hold_id, lines } of due) {
+    const isCorrupt = lines.some((line) => !(stockOf(model, line).available >= 0));
+    const word = isCorrupt ? "CORRUPT" : "EXPIRED";
+    if (!isCorrupt) ended += 1;
+    follow(model, { does: "expire", hold_id }, { word }, span);
+    saw(`sweep ${word}`);
+  }
+  expect(swept).toBe(ended);
+});
+
+const restart = command("restart", undefined, async (_model, real) => {
+  await real.restart();
+  saw("restart");
+});
+
+const any = fc.oneof<fc.WeightedArbitrary<Wish>[]>(
+  { weight: 12, arbitrary: wishes.reserve },
+  { weight: 5, arbitrary: wishes.confirm },
+  { weight: 4, arbitrary: wishes.cancel },
+  { weight: 3, arbitrary: wishes.expire },
+  { weight: 4, arbitrary: wishes.change },
+  { weight: 3, arbitrary: wishes.transfer },
+  { weight: 4, arbitrary: wishes.purchase },
+  { weight: 1, arbitrary: wishes.readStocks },
+  { weight: 1, arbitrary: wishes.readHold },
+);
+const ofOneKind = fc.oneof<fc.MaybeWeightedArbitrary<Wish[]>[]>(
+  ...[wishes.reserve, wishes.confirm, wishes.cancel, wishes.change, wishes.purchase].map(
+    (wish: fc.Arbitrary<Wish>) => fc.array(wish, { minLength: 2, maxLength: 4 }),
+  ),
+);
+const byHand = { sku: fc.constantFrom(...SKUS), store_id: fc.constantFrom("main", ...STORES) };
+const units = fc.oneof(
+  { weight: 6, arbitrary: fc.nat({ max: 12 }) },
+  { weight: 2, arbitrary: fc.constant(NEARLY_TOO_MANY) },
+  { weight: 2, arbitrary: fc.constant("abc") },
+);
+const by = fc.integer({ min: -15, max: 6 });
+const rank = fc.nat({ max: 2 });
+
+const common: fc.WeightedArbitrary<Command>[] = [
+  { weight: 40, arbitrary: any.map(once) },
+  { weight: 3, arbitrary: any.map(twice) },
+  { weight: 4, arbitrary: ofOneKind.map(together) },
+  { weight: 6, arbitrary: fc.nat({ max: 8 }).map(again) },
+  { weight: 3, arbitrary: fc.record({ ...byHand, units }).map(set) },
+  { weight: 2, arbitrary: fc.record({ ...byHand, by }).map(increase) },
+  { weight: 2, arbitrary: fc.constant(mend) },
+  { weight: 1, arbitrary: fc.record({ store_id: fc.constantFrom(...STORES), rank }).map(register) },
+  { weight: 1, arbitrary: fc.constant(pass) },
+  { weight: 2, arbitrary: fc.constant(sweep) },
+];
+
+const COMMANDS_MAX = 50;
+const lists = (arbitraries: fc.WeightedArbitrary<Command>[], replay: { replayPath?: string }) =>
+  fc.commands([fc.oneof(...arbitraries)], { maxCommands: COMMANDS_MAX, size: "max", ...replay });
+
+export const commands = (replay: { replayPath?: string }) => lists(common, replay);
+/** The same, and now and then Redis dies: which takes longer than all the rest. */
+export const commandsAndRestarts = (replay: { replayPath?: string }) =>
+  lists([...common, { weight: 3, arbitrary: fc.constant(restart) }], replay);

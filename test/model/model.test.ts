@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { freshRedis } from "../setup/stack.ts";
+import { commands, commandsAndRestarts } from "./commands.ts";
+import { compareAll } from "./compare.ts";
+import { timesSeen } from "./follow.ts";
+import { openReal, type Real } from "./real.ts";
+import { newWorld } from "./wishes.ts";
+
+// To see a failure again, set these to the seed, path and replayPath that it printed, and name the test by -t.
+const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY, MODEL_RUNS = "1000" } = process.env;
+const RUNS = Number(MODEL_RUNS);
+const RUNS_WITH_RESTARTS = 25;
+const TEST_MS_MAX = 300_000;
+/** From then on nothing is made simpler any more, so that what was found is printed. */
+const SEARCH_MS_MAX = 240_000;
+
+let server: Awaited<ReturnType<typeof freshRedis>>;
+let real: Real;
+beforeEach(async () => {
+  server = await freshRedis();
+  real = await openReal(server);
+});
+afterEach(async () => {
+  await real.close();
+  await server.close();
+});
+
+/** Carries out each list of commands in a new world; then all that is there must be what the model has. */
+const check = (lists: ReturnType<typeof commands>, numRuns: number) =>
+  fc.assert(
+    fc.asyncProperty(lists, async (list) => {
+      const model = newWorld();
+      await real.startAnew();
+      await fc.asyncModelRun(() => ({ model, real }), list);
+      await compareAll(model, real);
+    }),
+    {
+      numRuns,
+      ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+      ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
+      plugins: [fc.interruptAfterTimeLimit(SEARCH_MS_MAX, { failOnInterrupt: true })],
+    },
+  );
+const replay = MODEL_REPLAY === undefined ? {} : { replayPath: MODEL_REPLAY };
+
+const KEYED = ["REPLAYED", "IDEMPOTENCY_KEY_REUSED", "CORRUPT", "LATE"];
+const PURCHASE = [...KEYED, "PURCHASED", "UNKNOWN_SKU", "SOLD_OUT"];
+/** Everything that each of them can be told, and what else must have happened. */
+const OUTCOMES = {
+  reserve: [...KEYED, "CREATED", "SOLD_OUT", "UNKNOWN_SKU", "INVALID_REQUEST"],
+  confirm: [
+    ...KEYED,
+    ...["CONFIRMED", "HOLD_NOT_FOUND", "HOLD_ALREADY_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED"],
+  ],
+  cancel: [...KEYED, "CANCELLED", "EXPIRED", "HOLD_NOT_FOUND", "HOLD_ALREADY_CONFIRMED"],
+  expire: ["EXPIRED", "NOT_DUE", "ENDED", "HOLD_NOT_FOUND", "CORRUPT", "LATE"],
+  change: [...KEYED, "CHANGED", "VERSION_CONFLICT", "WOULD_GO_NEGATIVE", "INVALID_REQUEST"],
+  transfer: [...KEYED, "TRANSFERRED", "UNKNOWN_SKU", "WOULD_GO_NEGATIVE", "INVALID_REQUEST"],
+  "purchase highest-available": PURCHASE,
+  "purchase lowest-latency": PURCHASE,
+  "purchase round-robin": PURCHASE,
+  "read stocks": ["STOCKS", "CORRUPT"],
+  "read hold": ["HOLD", "HOLD_NOT_FOUND"],
+  sweep: ["EXPIRED", "CORRUPT"],
+  "by hand": ["SET", "INCRBY"],
+  time: ["passes"],
+};
+
+test(
+  "whatever is asked in whatever order, each answer, stock, hold and event is what the model says",
+  async () => {
+    // Durability is not the question here, and an fsync for each of thousands of calls takes its time.
+    await real.redis.config("SET", "appendfsync", "no");
+    await check(commands(replay), RUNS);
+    const all = Object.entries(OUTCOMES).flatMap(([what, words]) =>
+      words.map((word) => `${what} ${word}`),
+    );
+    expect(all.filter((outcome) => timesSeen(outcome) === 0)).toEqual([]);
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  "the same is true when Redis is killed and comes back in between",
+  async () => {
+    await check(commandsAndRestarts(replay), RUNS_WITH_RESTARTS);
+    expect(timesSeen("restart")).toBeGreaterThan(0);
+  },
+  TEST_MS_MAX,
+);

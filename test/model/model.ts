@@ -1,0 +1,184 @@
+import { expect } from "@jest/globals";
+import type { EventType } from "../../src/domain/event.ts";
+import type { HoldStatus, Line } from "../../src/domain/hold.ts";
+import type { Answer, Request, Span } from "./requests.ts";
+
+// What Redis should hold, in plain objects. Nothing here is taken from src/ or lua/ but the words.
+
+export const DEFAULT_STORE = "main";
+export const STOCK_MAX = 999_999_999_999;
+export const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** An event that must be in the stream. Its id and, unless an answer told it, its time are learnt there. */
+export type Fact = {
+  type: EventType;
+  span: Span;
+  at: number | undefined;
+  event_id: string | undefined;
+  payload: Record<string, unknown>;
+  lines: Record<string, unknown>[];
+};
+/** `available` is NaN while somebody's SET has put letters there. */
+export type ModelStock = {
+  sku: string;
+  store_id: string;
+  known: boolean;
+  available: number;
+  held: number;
+  version: number;
+  /** What SET and INCRBY have added to it, so far as they left a number. */
+  by_hand: number;
+  changed: Fact | undefined;
+};
+export type ModelHold = {
+  hold_id: string;
+  status: HoldStatus;
+  lines: Line[];
+  user_id: string;
+  created: Fact;
+  expires_at: number;
+  version: number;
+  ended: Fact | undefined;
+  order_id: string | undefined;
+  payment_ref: string;
+  /** When the sweeper looks at it: at its deadline, or at some later moment when it could not be ended. */
+  due: Span;
+};
+type ModelRecord = { identity: string; fact: Fact; says: Omit<Answer, "word"> };
+
+export type Model = {
+  stocks: Map<string, ModelStock>;
+  holds: Map<string, ModelHold>;
+  /** What idempotency keys did, by `<route>:<key>`. */
+  records: Map<string, ModelRecord>;
+  /** The registry: ranks of the stores. */
+  stores: Map<string, number>;
+  /** Which of them this process knows of; undefined when it will look before it asks. */
+  stores_seen: string[] | undefined;
+  /** The same, once all that is asked now is answered. */
+  stores_noticed: string[] | undefined;
+  turns: Map<string, number>;
+  events: Fact[];
+  /** Everything that was asked, so that it can be asked again. */
+  asked: Request[];
+};
+
+export const newModel = (): Model => ({
+  stocks: new Map(),
+  holds: new Map(),
+  records: new Map(),
+  stores: new Map(),
+  stores_seen: undefined,
+  stores_noticed: undefined,
+  turns: new Map(),
+  events: [],
+  asked: [],
+});
+
+/** A name as the keys have it: the default store's stocks have no suffix. */
+export const stockName = (sku: string, store_id: string) =>
+  store_id === DEFAULT_STORE ? sku : `${sku}@${store_id}`;
+
+export function stockOf(model: Model, { sku, store_id }: { sku: string; store_id: string }) {
+  const name = stockName(sku, store_id);
+  const stock: ModelStock = model.stocks.get(name) ?? {
+    sku,
+    store_id,
+    known: false,
+    available: 0,
+    held: 0,
+    version: 0,
+    by_hand: 0,
+    changed: undefined,
+  };
+  model.stocks.set(name, stock);
+  return stock;
+}
+
+/** Somebody writes a stock without any script. NaN: what is there is no number. */
+export function setByHand(stock: ModelStock, available: number) {
+  stock.by_hand += (available || 0) - (stock.available || 0);
+  stock.available = available;
+  stock.known = true;
+}
+
+const isCorrupt = ({ available }: ModelStock) => !(available >= 0);
+
+/** What a request on these stocks is told when one of them is no count. */
+export function corruptAnswer(model: Model, stocks: { sku: string; store_id: string }[]) {
+  const corrupt = stocks.find((stock) => isCorrupt(stockOf(model, stock)));
+  return corrupt && refuse("CORRUPT", { key: `stock:${stockName(corrupt.sku, corrupt.store_id)}` });
+}
+
+/** What must be answered, and what must have happened then. Without an effect nothing may have changed. */
+export type Decision = {
+  word: string;
+  says: Omit<Answer, "word">;
+  effect?: (span: Span) => void;
+};
+
+export const refuse = (word: string, says: Decision["says"] = {}): Decision => ({ word, says });
+
+type Keyed = Extract<Request, { route: string }>;
+const recordName = ({ route, key }: Keyed) => `${route}:${key}`;
+
+/** Two requests are the same when they ask for the same, however often and how late. */
+function identityOf({ key, late, ...wish }: Keyed) {
+  return JSON.stringify(wish.does === "reserve" ? { ...wish, lines: sumLines(wish.lines) } : wish);
+}
+
+/** The first line of each stock, with all that its lines ask for together. */
+export function sumLines<T extends { sku: string; store_id?: string; quantity: number }>(
+  lines: T[],
+): T[] {
+  const sums: T[] = [];
+  for (const line of lines) {
+    const first = sums.find(({ sku, store_id }) => sku === line.sku && store_id === line.store_id);
+    if (first) first.quantity += line.quantity;
+    else sums.push({ ...line });
+  }
+  return sums;
+}
+
+/** What the request's idempotency key answers; nothing when the key is new. */
+export function earlierAnswer(model: Model, request: Keyed): Decision | undefined {
+  const record = request.key === undefined ? undefined : model.records.get(recordName(request));
+  if (!record) return undefined;
+  return record.identity === identityOf(request)
+    ? refuse("REPLAYED", record.says)
+    : refuse("IDEMPOTENCY_KEY_REUSED");
+}
+
+/** Only what took effect is remembered. */
+export function remember(model: Model, request: Keyed, fact: Fact, says: ModelRecord["says"]) {
+  if (request.key === undefined) return;
+  model.records.set(recordName(request), { identity: identityOf(request), fact, says });
+}
+
+/** Units come or go: the stock is changed once more, and known from then on. */
+export function changeStock(stock: ModelStock, fact: Fact, available: number, held: number) {
+  stock.known = true;
+  stock.available += available;
+  stock.held += held;
+  stock.version += 1;
+  stock.changed = fact;
+  const { sku, store_id, version } = stock;
+  return { sku, store_id, available: stock.available, held: stock.held, version };
+}
+
+export function addFact(model: Model, type: EventType, span: Span, at?: number): Fact {
+  const fact = { type, span, at, event_id: undefined, payload: {}, lines: [] };
+  model.events.push(fact);
+  return fact;
+}
+
+/** The time of a fact, which somebody now says: it lies where it was asked for, and never changes. */
+export function learnTime(fact: Fact, at: unknown): number {
+  if (fact.at === undefined) {
+    expect(at).toBeGreaterThanOrEqual(fact.span.from);
+    expect(at).toBeLessThanOrEqual(fact.span.to);
+    fact.at = Number(at);
+  }
+  expect(at).toBe(fact.at);
+  return fact.at;
+}
