@@ -6,6 +6,7 @@ import { dueHoldIds } from "../../src/redis/deadlines.ts";
 import { RedisFault } from "../../src/redis/outcome.ts";
 import { startProxy } from "../redis/tcp-proxy.ts";
 import { openDecidingSide } from "../setup/deciding-side.ts";
+import { emptyRedis } from "../setup/empty-redis.ts";
 import { ask } from "./ask.ts";
 import type { Input, SkuOperation } from "./operations.ts";
 import { type Recorded, sortOut } from "./sort-out.ts";
@@ -29,14 +30,15 @@ type Side = Awaited<ReturnType<typeof openDecidingSide>>;
 type Process = Awaited<ReturnType<typeof openProcess>>;
 
 /**
- * Lets many clients loose on a few skus. They ask processes whose connections lose replies, break and come
- * back. Returns what was seen of each sku.
+ * Lets many clients loose on a few skus, in a Redis that is emptied before. They ask processes whose
+ * connections lose replies, break and come back. Returns what was seen of each sku.
  */
 export async function recordHistories(
   server: { url: string; port: number },
   seed: number,
 ): Promise<Map<string, SkuOperation[]>> {
   const direct = await openDecidingSide(server.url);
+  await emptyRedis(direct.redis);
   const processes = await Promise.all(Array.from({ length: PROCESSES }, () => openProcess(server)));
   const skus = SKUS.map((sku) => `${sku}-${seed}`);
   const recorded: Recorded[] = [];

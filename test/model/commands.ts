@@ -14,6 +14,17 @@ type Command = fc.AsyncCommand<Model, Real>;
 /** Deadlines that lie no further ahead are waited for. */
 const SOON_MS = 50;
 const MENDED = 7;
+const WHILE_SHUT: Request = {
+  does: "change",
+  route: "adjust",
+  key: "while shut",
+  sku: "a",
+  store_id: "main",
+  operation: "ADJUST",
+  units: 1,
+  if_version: undefined,
+  reason: "sale",
+};
 const NEARLY_TOO_MANY = 999_999_999_997;
 
 const command = (name: string, spec: unknown, run: Command["run"]): Command => ({
@@ -121,8 +132,20 @@ const sweep = command("sweep", undefined, async (model, { sweeper }) => {
   expect(swept).toBe(ended);
 });
 
-const restart = command("restart", undefined, async (_model, real) => {
+/** Nothing is decided until Redis is admitted again. */
+const expectShut = async (real: Real) =>
+  expect(await ask(real, WHILE_SHUT)).toEqual({ word: "RECOVERING" });
+const shut = command("shut the fence", undefined, async ({ generation }, real) => {
+  await real.shut();
+  await expectShut(real);
+  await real.reopen(generation);
+  saw("fence shut");
+});
+const restart = command("restart", undefined, async (model, real) => {
   await real.restart();
+  await expectShut(real);
+  model.generation += 1;
+  await real.reopen(model.generation);
   saw("restart");
 });
 
@@ -162,6 +185,7 @@ const common: fc.WeightedArbitrary<Command>[] = [
   { weight: 1, arbitrary: fc.record({ store_id: fc.constantFrom(...STORES), rank }).map(register) },
   { weight: 1, arbitrary: fc.constant(pass) },
   { weight: 2, arbitrary: fc.constant(sweep) },
+  { weight: 1, arbitrary: fc.constant(shut) },
 ];
 
 const COMMANDS_MAX = 50;

@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
 import { changesOf, type InventoryEvent, parseEvent } from "../../src/domain/event.ts";
-import { DAY_MS, learnTime, type Model, type ModelHold, stockName } from "./model.ts";
+import { DAY_MS, type Fact, learnTime, type Model, type ModelHold, stockName } from "./model.ts";
 import type { Real } from "./real.ts";
 
 // Compares every key and every event with the model.
@@ -67,10 +67,19 @@ function* holds(model: Model): Generator<[string, Found]> {
 
 function* records(model: Model): Generator<[string, Found]> {
   for (const [name, { says, fact }] of model.records) {
-    const words = Object.values(says).map((word) => ` ${word}`);
-    const fields = expect.stringMatching(new RegExp(`^[^ ]+${words.join("")}$`));
-    yield [`idem:${name}`, { fields, expires_at: Number(fact.at) + DAY_MS }];
+    yield [`idem:${name}`, { fields: textOf(says), expires_at: Number(fact.at) + DAY_MS }];
   }
+}
+
+/** The event says what its key remembers, so that it can be given back. */
+function recordOf({ records }: Model, { record }: Fact) {
+  const says = record === undefined ? undefined : records.get(record)?.says;
+  return says && [`idem:${record}`, textOf(says)];
+}
+
+function textOf(says: Record<string, unknown>) {
+  const words = Object.values(says).map((word) => ` ${word}`);
+  return expect.stringMatching(new RegExp(`^[^ ]+${words.join("")}$`));
 }
 
 const active = (model: Model): ModelHold[] =>
@@ -109,6 +118,8 @@ async function compareEvents(model: Model, { redis, keys }: Real) {
     const { payload, lines } = fact;
     expect(event.event_id).toBe(fact.event_id);
     expect(event.payload).toMatchObject({ ...payload, lines });
+    expect(event.generation).toBe(fact.generation);
+    expect(event.payload.record).toEqual(recordOf(model, fact));
     // The sweeper asks in its own name.
     if (fact.type !== "HOLD_EXPIRED") expect(event.payload.request_id).toBe("model");
     expect(event.payload.lines).toHaveLength(lines.length);

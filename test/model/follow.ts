@@ -1,7 +1,6 @@
 import { expect } from "@jest/globals";
-import { cancel, confirm, expire, readHold, reserve } from "./decide-holds.ts";
-import { change, purchase, readStocks, transfer } from "./decide-stock.ts";
-import type { Decision, Model } from "./model.ts";
+import { decide } from "./decide.ts";
+import type { Model } from "./model.ts";
 import type { Answer, Request, Span } from "./requests.ts";
 
 const seen = new Map<string, number>();
@@ -20,27 +19,4 @@ export function follow(model: Model, request: Request, answer: Answer, span: Spa
   decision.effect?.(span);
   const what = request.does === "purchase" ? `purchase ${request.policy}` : request.does;
   saw(`${what} ${answer.word}`);
-}
-
-function decide(model: Model, request: Request, said: Answer, now: number): Decision {
-  switch (request.does) {
-    case "reserve":
-      return reserve(model, request, said);
-    case "confirm":
-      return confirm(model, request, said, now);
-    case "cancel":
-      return cancel(model, request, now);
-    case "expire":
-      return expire(model, request, now);
-    case "change":
-      return change(model, request, said);
-    case "transfer":
-      return transfer(model, request, said);
-    case "purchase":
-      return purchase(model, request, said);
-    case "read stocks":
-      return readStocks(model, request, said);
-    case "read hold":
-      return readHold(model, request, said);
-  }
 }

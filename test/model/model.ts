@@ -6,6 +6,7 @@ import type { Answer, Request, Span } from "./requests.ts";
 // What Redis should hold, in plain objects. Nothing here is taken from src/ or lua/ but the words.
 
 export const DEFAULT_STORE = "main";
+export const FIRST_GENERATION = 1;
 export const STOCK_MAX = 999_999_999_999;
 export const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -13,6 +14,9 @@ export const DAY_MS = 24 * 60 * 60 * 1000;
 export type Fact = {
   type: EventType;
   span: Span;
+  generation: number;
+  /** The idempotency key that did it, by `<route>:<key>`. */
+  record: string | undefined;
   at: number | undefined;
   event_id: string | undefined;
   payload: Record<string, unknown>;
@@ -58,12 +62,14 @@ export type Model = {
   /** The same, once all that is asked now is answered. */
   stores_noticed: string[] | undefined;
   turns: Map<string, number>;
+  /** The admission of Redis under which everything is decided now. */
+  generation: number;
   events: Fact[];
   /** Everything that was asked, so that it can be asked again. */
   asked: Request[];
 };
 
-export const newModel = (): Model => ({
+export const newModel = (generation: number): Model => ({
   stocks: new Map(),
   holds: new Map(),
   records: new Map(),
@@ -71,6 +77,7 @@ export const newModel = (): Model => ({
   stores_seen: undefined,
   stores_noticed: undefined,
   turns: new Map(),
+  generation,
   events: [],
   asked: [],
 });
@@ -109,6 +116,9 @@ export function corruptAnswer(model: Model, stocks: { sku: string; store_id: str
   const corrupt = stocks.find((stock) => isCorrupt(stockOf(model, stock)));
   return corrupt && refuse("CORRUPT", { key: `stock:${stockName(corrupt.sku, corrupt.store_id)}` });
 }
+
+/** What whatever takes an idempotency key can be told. */
+export const KEYED_WORDS = ["REPLAYED", "IDEMPOTENCY_KEY_REUSED", "CORRUPT", "LATE"];
 
 /** What must be answered, and what must have happened then. Without an effect nothing may have changed. */
 export type Decision = {
@@ -152,7 +162,8 @@ export function earlierAnswer(model: Model, request: Keyed): Decision | undefine
 /** Only what took effect is remembered. */
 export function remember(model: Model, request: Keyed, fact: Fact, says: ModelRecord["says"]) {
   if (request.key === undefined) return;
-  model.records.set(recordName(request), { identity: identityOf(request), fact, says });
+  fact.record = recordName(request);
+  model.records.set(fact.record, { identity: identityOf(request), fact, says });
 }
 
 /** Units come or go: the stock is changed once more, and known from then on. */
@@ -167,7 +178,9 @@ export function changeStock(stock: ModelStock, fact: Fact, available: number, he
 }
 
 export function addFact(model: Model, type: EventType, span: Span, at?: number): Fact {
-  const fact = { type, span, at, event_id: undefined, payload: {}, lines: [] };
+  const { generation } = model;
+  const unknown = { event_id: undefined, record: undefined };
+  const fact = { type, span, generation, at, ...unknown, payload: {}, lines: [] };
   model.events.push(fact);
   return fact;
 }

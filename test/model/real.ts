@@ -1,13 +1,13 @@
-import { expect } from "@jest/globals";
 import { admit } from "../../scripts/admit.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { untilReady } from "../../src/redis/client.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
-import { CorruptKey, RedisFault } from "../../src/redis/outcome.ts";
+import { CorruptKey, Recovering, RedisFault } from "../../src/redis/outcome.ts";
 import { createSweeper } from "../../worker/sweeper.ts";
 import { openDecidingSide } from "../setup/deciding-side.ts";
 import type { freshRedis } from "../setup/stack.ts";
+import { FIRST_GENERATION } from "./model.ts";
 import type { Answer, Request } from "./requests.ts";
 import { REGISTERED, STOCKED } from "./wishes.ts";
 
@@ -30,34 +30,47 @@ export async function openReal(server: RedisServer) {
     log,
   });
 
+  /** The newest one that it was admitted with. */
+  let generation = FIRST_GENERATION;
+
   /** What a run has written, by name. */
   const names = async () => (await redis.keys("*")).filter((name) => !KEPT_KEYS.has(name));
 
-  /** Forgets the run before, and stocks what the next one begins with. */
+  /** Forgets the run before, and stocks what the next one begins with. Returns the generation. */
   async function startAnew() {
     const old = await names();
     if (old.length > 0) await redis.unlink(old);
+    await reopen(generation);
     await redis.mset(
       STOCKED.flatMap(({ sku, store_id, units }) => [keys.stock(sku, store_id), units]),
     );
     await stores.register(REGISTERED.store_id, REGISTERED.rank);
+    return generation;
   }
 
-  /** Redis dies and comes back with its data. */
+  /** Redis dies and comes back with its data. Nothing is decided until it is admitted again. */
   async function restart() {
     await server.kill("SIGKILL");
     await server.start();
-    await reopen();
-  }
-
-  /** Whatever it takes until a Redis that has restarted may decide again. */
-  async function reopen() {
     await untilReady(redis);
-    await admit(redis);
-    expect(await side.scripts.isAdmitted()).toBe(true);
   }
 
-  return { ...side, sweeper, names, startAnew, restart };
+  /** The fence comes down, as when Redis is flushed or a former master comes back: it has its scripts still. */
+  async function shut() {
+    await redis.del(keys.generation);
+  }
+
+  /** What a worker does until Redis may decide again. */
+  async function reopen(as: number) {
+    // To load scripts that are there would take longer than all the rest of a run.
+    if (as === generation) await redis.set(keys.generation, as);
+    else await admit(redis, as);
+    generation = as;
+    // It may be looking already, and have seen what was there before.
+    while (side.scripts.generation() !== as) await side.scripts.learn();
+  }
+
+  return { ...side, sweeper, names, startAnew, restart, shut, reopen };
 }
 
 /** Asks the real inventory, and turns whatever it says into an answer. */
@@ -69,6 +82,7 @@ export async function ask(real: Real, request: Request): Promise<Answer> {
   } catch (error) {
     if (error instanceof Rejection) return { ...error.members, word: error.code };
     if (error instanceof CorruptKey) return { word: "CORRUPT", key: error.key };
+    if (error instanceof Recovering) return { word: "RECOVERING" };
     if (error instanceof RedisFault && request.late) return { word: "LATE" };
     throw error;
   }

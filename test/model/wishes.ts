@@ -21,8 +21,8 @@ export const STOCKED = [
 export const REGISTERED = { store_id: "north", rank: 1 };
 
 /** The model of that. */
-export function newWorld(): Model {
-  const model = newModel();
+export function newWorld(generation: number): Model {
+  const model = newModel(generation);
   for (const stock of STOCKED) setByHand(stockOf(model, stock), stock.units);
   model.stores.set(REGISTERED.store_id, REGISTERED.rank);
   return model;
