@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { admit } from "../../scripts/admit.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { untilReady } from "../../src/redis/client.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
@@ -22,6 +23,7 @@ const DISTURBANCES_MAX = 2_000;
 const SWEEP_EVERY_MS = 20;
 const SWEPT_MAX = 10;
 const LONG_MS = 10_000;
+const FIRST_GENERATION = 1;
 /** A request whose time is over takes no effect later than this: promise G5. */
 const TOO_LATE_MS = 2_000;
 
@@ -53,7 +55,7 @@ export async function recordHistories(
     });
     const isOver = () => over;
     const sweeper = sweep(direct, processes, recorded, isOver);
-    await Promise.all([allClients, disturb(processes, seed, isOver), sweeper]);
+    await Promise.all([allClients, disturb(direct, processes, seed, isOver), sweeper]);
     await lookAtAll(direct, skus, recorded);
     return await sortOut(direct, skus, recorded);
   } finally {
@@ -161,11 +163,24 @@ async function attempt(
   }
 }
 
-/** Does to the connections what networks do. */
-async function disturb(processes: Process[], seed: number, isOver: () => boolean) {
+/** Does to the connections what networks do, and to Redis what its loss and its admission do. */
+async function disturb(
+  { redis, keys }: Side,
+  processes: Process[],
+  seed: number,
+  isOver: () => boolean,
+) {
+  let generation = FIRST_GENERATION;
   for (const { process, how, calm_ms, ms } of disturbancesOf(seed, DISTURBANCES_MAX)) {
     await sleep(calm_ms);
     if (isOver()) return;
+    if (how === "shut") {
+      await redis.del(keys.generation);
+      await sleep(ms);
+      generation += 1;
+      await admit(redis, generation);
+      continue;
+    }
     const { proxy, hangUp } = processOf(processes, process);
     if (how === "refuse") {
       proxy.refuse();

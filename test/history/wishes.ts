@@ -51,17 +51,23 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   impatient: oneInTen,
 });
 
-/** What is done next to the connections of one process, and for how long, after a while of calm. */
+/**
+ * What is done next to the connections of one process, and for how long, after a while of calm. Or to Redis:
+ * shut, it decides nothing for anybody.
+ */
 export type Disturbance = {
   process: number;
-  how: "cut" | "refuse";
+  how: "cut" | "refuse" | "shut";
   calm_ms: number;
   ms: number;
 };
 
 const disturbance: fc.Arbitrary<Disturbance> = fc.record({
   process: fc.nat(),
-  how: fc.constantFrom("cut", "refuse"),
+  how: fc.oneof(
+    { weight: 10, arbitrary: fc.constantFrom<Disturbance["how"]>("cut", "refuse") },
+    { weight: 1, arbitrary: fc.constant<Disturbance["how"]>("shut") },
+  ),
   calm_ms: fc.integer({ min: 20, max: 80 }),
   ms: fc.integer({ min: 5, max: 40 }),
 });
