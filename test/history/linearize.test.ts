@@ -13,6 +13,7 @@ const counter: Spec<number, Step> = {
     if (output === undefined) return after === state ? [] : [after];
     return output === after ? [after] : [];
   },
+  staysIdle: ({ input }) => input.does === "look",
   textOf: String,
 };
 const add = (n: number): Input => ({ does: "add", n });
@@ -67,6 +68,13 @@ describe("the search", () => {
       { numRuns: RUNS },
     );
     expect(Math.min(found.yes, found.no)).toBeGreaterThan(RUNS / 50);
+  });
+
+  test("tries what would change nothing now in other places, too", () => {
+    const at_once = { called: 0, returned: 1 };
+    const set: Step = { ...at_once, input: { does: "set", n: 0 }, output: 0 };
+    const history = [set, ...[1, 2].map((n) => ({ ...at_once, input: add(n), output: n }))];
+    expect(findOrder(counter, history).order?.[1]).toEqual(set);
   });
 
   test.each([1, 2])("finds which of two was the last, when that was the one to %i", (last) => {

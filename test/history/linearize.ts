@@ -18,6 +18,8 @@ export type Spec<State, Op> = {
    * can't have been answered like this; and none for one without an answer that would do nothing.
    */
   next(state: State, operation: Op): State[];
+  /** Whether, answered like this, it will never change anything in a state after one that it did not change. */
+  staysIdle(operation: Op): boolean;
   /** The same text for states that nothing can tell apart. */
   textOf(state: State): string;
 };
@@ -63,8 +65,9 @@ export function findOrder<State, Op extends Operation<unknown, unknown>>(
     const idle = choices.filter(({ nexts: [next, other] }) => {
       return next === state && other === undefined;
     });
-    // What changes nothing hinders nobody: when it can be now, then nothing else need be tried.
-    const first = idle.find(({ may_wait }) => !may_wait);
+    // What changes nothing hinders nobody: when it can be now, and is of no use later, then nothing else need
+    // be tried. To set what is set already is of use later.
+    const first = idle.find((choice) => !choice.may_wait && spec.staysIdle(choice.operation));
     if (first) return goOn(first, state, latest_call);
 
     const place = `${done.map(Number).join("")} ${spec.textOf(state)}`;

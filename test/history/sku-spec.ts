@@ -30,6 +30,13 @@ export type Sku = {
   turn: number;
 };
 
+/** Whoever is told one of these has changed nothing, wherever it was. One that is missing costs time only. */
+const IDLE_WORDS = new Set([
+  ...["STOCKS", "HOLD", "REPLAYED", "SOLD_OUT", "WOULD_GO_NEGATIVE", "NOT_DUE"],
+  ...["HOLD_EXPIRED", "HOLD_CANCELLED", "HOLD_ALREADY_CONFIRMED"],
+]);
+const staysIdle = ({ output }: SkuOperation) => IDLE_WORDS.has(output?.word ?? "");
+
 /** One way in which an operation may go. `after` is missing when it changes nothing. */
 type Way = { says: Output; after?: Sku; named?: string };
 
@@ -80,7 +87,7 @@ export function createSkuSpec(
     return ways.flatMap((way) => agreed(sku, way, operation, output) ?? []);
   }
 
-  return { first, next, textOf };
+  return { first, next, staysIdle, textOf };
 }
 
 const countsOf = ({ stocks }: Sku, store_id: string): Counts =>

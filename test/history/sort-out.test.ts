@@ -11,7 +11,7 @@ let side: Awaited<ReturnType<typeof openDecidingSide>>;
 beforeAll(async () => {
   server = await freshRedis();
   side = await openDecidingSide(server.url);
-  await side.redis.set(side.keys.stock("tea"), 10);
+  await side.redis.set(side.keys.stock("tea", "main"), 10);
 });
 afterAll(async () => {
   await side.close();
