@@ -12,9 +12,9 @@ import { newWorld } from "./wishes.ts";
 const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY, MODEL_RUNS = "1000" } = process.env;
 const RUNS = Number(MODEL_RUNS);
 const RUNS_WITH_RESTARTS = 25;
-const TEST_MS_MAX = 300_000;
+const TEST_MS_MAX = 560_000;
 /** From then on nothing is made simpler any more, so that what was found is printed. */
-const SEARCH_MS_MAX = 240_000;
+const SEARCH_MS_MAX = 500_000;
 
 let server: Awaited<ReturnType<typeof freshRedis>>;
 let real: Real;
