@@ -93,7 +93,7 @@ export function inputOf(wish: Wish, key: string, hold_ids: string[]): Input {
     case "adjust":
       return { does, key, store_id, units };
     case "count":
-      return { does, key, store_id, units: 10 * quantity };
+      return { does, key, store_id, units: 5 * quantity };
     case "transfer": {
       const to_store = STORES.find((other) => other.store_id !== store_id)?.store_id ?? "";
       return { does, key, from_store: store_id, to_store, quantity };
