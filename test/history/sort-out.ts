@@ -1,4 +1,5 @@
-import { type InventoryEvent, isHoldEvent, parseEvent } from "../../src/domain/event.ts";
+import { type InventoryEvent, isHoldEvent } from "../../src/domain/event.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import type { openDecidingSide } from "../setup/deciding-side.ts";
 import type { SkuOperation } from "./operations.ts";
 
@@ -74,7 +75,8 @@ function thingOf(event: InventoryEvent): string {
   if (!isHoldEvent(event)) return event.event_id;
   const { hold_id } = event.payload;
   const makes = event.type === "HOLD_CREATED" || event.type === "HOLD_PURCHASED";
-  return makes ? hold_id : `end of ${hold_id}`;
+  if (makes) return hold_id;
+  return event.payload.status === "ACTIVE" ? event.event_id : `end of ${hold_id}`;
 }
 
 const fieldsOf = (flat: string[]) =>

@@ -1,5 +1,7 @@
 import { expect } from "@jest/globals";
-import { changesOf, type InventoryEvent, parseEvent } from "../../src/domain/event.ts";
+import type { InventoryEvent } from "../../src/domain/event.ts";
+import { changesOf } from "../../src/domain/line-changes.ts";
+import { parseEvent } from "../../src/domain/parse-event.ts";
 import { DAY_MS, type Fact, learnTime, type Model, type ModelHold, stockName } from "./model.ts";
 import type { Real } from "./real.ts";
 
@@ -122,7 +124,7 @@ async function compareEvents(model: Model, { redis, keys }: Real) {
     expect(event.payload.record).toEqual(recordOf(model, fact));
     // The sweeper asks in its own name.
     if (fact.type !== "HOLD_EXPIRED") expect(event.payload.request_id).toBe("model");
-    expect(event.payload.lines).toHaveLength(lines.length);
+    expect("lines" in event.payload && event.payload.lines).toHaveLength(lines.length);
     expect(occurred_at).toBeGreaterThanOrEqual(last);
     if ("ended_at" in event.payload && event.payload.status !== "ACTIVE") {
       expect(event.payload.ended_at).toBe(occurred_at);

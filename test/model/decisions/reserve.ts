@@ -1,3 +1,4 @@
+import { expect } from "@jest/globals";
 import { HOLD_ID_PATTERN } from "../../../src/domain/ids.ts";
 import {
   addFact,
@@ -43,12 +44,17 @@ export function reserve(model: Model, request: Reserve, said: Answer): Decision 
     const all = request.route === "v1_reserve" || lines.length > 1 ? { lines: short } : {};
     return refuse("SOLD_OUT", { sku, requested, available, ...all });
   }
-  const says = { hold_id: said.hold_id, expires_at: said.expires_at };
+  const says = {
+    hold_id: said.hold_id,
+    expires_at: said.expires_at,
+    created_at: said.created_at,
+  };
   const effect = (span: Span) => {
     const hold_id = newId(said.hold_id, HOLD_ID_PATTERN, model);
     const expires_at = Number(said.expires_at);
     const created = addFact(model, "HOLD_CREATED", span);
-    learnTime(created, expires_at - request.ttl_ms);
+    learnTime(created, said.created_at);
+    expect(expires_at - request.ttl_ms).toBe(created.at);
     const hold: ModelHold = {
       hold_id,
       status: "ACTIVE",
