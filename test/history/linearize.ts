@@ -6,7 +6,7 @@ export type Operation<Input, Output> = {
   returned: number;
   /** Nothing when no answer came: it may have happened until `returned`, or never. */
   output: Output | undefined;
-  /** Where it comes in the order, if somebody has an idea. A wrong one makes the search longer, and no worse. */
+  /** Where it comes in the order, if somebody has an idea. A wrong one only makes the search longer. */
   hint?: number | undefined;
 };
 
@@ -18,7 +18,7 @@ export type Spec<State, Op> = {
    * can't have been answered like this; and none for one without an answer that would do nothing.
    */
   next(state: State, operation: Op): State[];
-  /** Whether, answered like this, it will never change anything in a state after one that it did not change. */
+  /** Whether, answered like this, it changes nothing any more after a state that it did not change. */
   staysIdle(operation: Op): boolean;
   /** The same text for states that nothing can tell apart. */
   textOf(state: State): string;
@@ -37,8 +37,8 @@ const STEPS_MAX = 5_000;
 
 /**
  * Looks for an order of the operations in which each happens in one moment between its call and its answer,
- * and each answer is the right one: whether the history is linearizable. The search of Wing and Gong, "Testing
- * and verifying concurrent objects" (1993), that remembers where it has been, as Lowe, "Testing for
+ * and each answer is the right one: whether the history is linearizable. The search of Wing and Gong,
+ * "Testing and verifying concurrent objects" (1993), that remembers where it has been, as Lowe, "Testing for
  * linearizability" (2017), does. Histories of different things are searched one by one, which is enough.
  * When that takes more than `steps_max` steps it gives up, which says nothing of the history.
  */

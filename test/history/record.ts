@@ -134,7 +134,7 @@ async function once(
   return attempts.filter((one) => one !== undefined);
 }
 
-/** The holds that were reserved so far, as far as anybody knows. */
+/** The holds that were reserved so far, and whose answers came. */
 function holdsOf(recorded: Recorded[], sku: string): string[] {
   const made = recorded.filter((one) => one.sku === sku && one.operation.input.does === "reserve");
   return [...new Set(made.flatMap(({ operation }) => operation.output?.id ?? []))];

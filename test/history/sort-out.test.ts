@@ -32,7 +32,7 @@ function note(request_id: string, input: Input, output: Output | undefined) {
   recorded.push({ sku, request_id, operation: { input, called: 0, returned: 1, output } });
 }
 
-test("of several tries, the one that has made the event has its place, and the others come after it or last", async () => {
+test("of several tries the one that made the event has its place", async () => {
   const adjust = { does: "adjust", key: "tea/a", store_id: "main", units: 1 } as const;
   note("adjust, lost, never came", adjust, undefined);
   await tryOnce("adjust", adjust);

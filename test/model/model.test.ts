@@ -8,7 +8,7 @@ import { timesSeen } from "./follow.ts";
 import { openReal, type Real } from "./real.ts";
 import { newWorld } from "./wishes.ts";
 
-// To see a failure again, set these to the seed, path and replayPath that it printed, and name the test by -t.
+// To see a failure again, set these to the seed, path and replayPath that it printed; -t names the test.
 const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY, MODEL_RUNS = "1000" } = process.env;
 const RUNS = Number(MODEL_RUNS);
 const RUNS_WITH_RESTARTS = 25;

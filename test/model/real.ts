@@ -55,7 +55,7 @@ export async function openReal(server: RedisServer) {
     await untilReady(redis);
   }
 
-  /** The fence comes down, as when Redis is flushed or a former master comes back: it has its scripts still. */
+  /** The fence comes down, as when Redis is flushed or a former master comes back with its scripts. */
   async function shut() {
     await redis.del(keys.generation);
   }
