@@ -85,7 +85,7 @@ const right: [string, SkuOperation[]][] = [
   [
     "the last unit, asked for by two at once, goes to the later one",
     [
-      at(0, 5, reserve("k", 10), { word: "SOLD_OUT", available: 0 }),
+      at(0, 5, reserve("k", 10), { word: "ALL_HELD", available: 0 }),
       at(1, 4, reserve("l", 10), created()),
     ],
   ],

@@ -32,7 +32,7 @@ export type Sku = {
 
 /** Whoever is told one of these has changed nothing, wherever it was. One that is missing costs time only. */
 const IDLE_WORDS = new Set([
-  ...["STOCKS", "HOLD", "REPLAYED", "SOLD_OUT", "WOULD_GO_NEGATIVE", "NOT_DUE"],
+  ...["STOCKS", "HOLD", "REPLAYED", "SOLD_OUT", "ALL_HELD", "WOULD_GO_NEGATIVE", "NOT_DUE"],
   ...["HOLD_EXPIRED", "HOLD_CANCELLED", "HOLD_ALREADY_CONFIRMED"],
 ]);
 const staysIdle = ({ output }: SkuOperation) => IDLE_WORDS.has(output?.word ?? "");
@@ -112,11 +112,12 @@ function reserve(sku: Sku, input: Reserve, { called, returned }: SkuOperation): 
   const { key, store_id, quantity, ttl_ms } = input;
   const named = `hold ${key}`;
   if (sku.holds.has(key)) return [{ says: { word: "REPLAYED" }, named }];
-  const { available } = countsOf(sku, store_id);
-  if (available < quantity) return [{ says: { word: "SOLD_OUT", available } }];
+  const { available, held } = countsOf(sku, store_id);
+  const short = held > 0 ? "ALL_HELD" : "SOLD_OUT";
+  if (available < quantity) return [{ says: { word: short, available } }];
   const due = { from: called + ttl_ms - SLACK_MS, to: returned + ttl_ms + SLACK_MS };
-  const held = withHold(sku, key, { store_id, quantity, status: "ACTIVE", due });
-  return [{ says: { word: "CREATED" }, named, after: moved(held, store_id, -quantity, quantity) }];
+  const made = withHold(sku, key, { store_id, quantity, status: "ACTIVE", due });
+  return [{ says: { word: "CREATED" }, named, after: moved(made, store_id, -quantity, quantity) }];
 }
 
 function end(sku: Sku, { does, hold: key }: Ending, { called, returned }: SkuOperation): Way[] {
@@ -203,7 +204,8 @@ function purchase(
   if (enough.length === 0) {
     const all = offers.map(({ available }) => available);
     const total_available = all.reduce((sum, units) => sum + units, 0);
-    return [{ says: { word: "SOLD_OUT", available: Math.max(...all), total_available } }];
+    const word = [...sku.stocks.values()].some(({ held }) => held > 0) ? "ALL_HELD" : "SOLD_OUT";
+    return [{ says: { word, available: Math.max(...all), total_available } }];
   }
   const in_turn = enough[sku.turn % enough.length];
   const most = enough.toSorted((a, b) => b.available - a.available || a.rank - b.rank)[0];

@@ -17,7 +17,7 @@ import type { Answer, Purchase, Span } from "../requests.ts";
 import { newId } from "./hold-changes.ts";
 import { candidates } from "./stock-changes.ts";
 
-export const purchaseWords = [...KEYED_WORDS, "PURCHASED", "UNKNOWN_SKU", "SOLD_OUT"];
+export const purchaseWords = [...KEYED_WORDS, "PURCHASED", "UNKNOWN_SKU", "SOLD_OUT", "ALL_HELD"];
 
 export function purchase(model: Model, request: Purchase, said: Answer): Decision {
   const { sku, quantity, user_id, policy } = request;
@@ -39,7 +39,9 @@ export function purchase(model: Model, request: Purchase, said: Answer): Decisio
     const counts = offers.map(({ available }) => available);
     const total_available = counts.reduce((sum, units) => sum + units, 0);
     const available = Math.max(...counts);
-    return refuse("SOLD_OUT", { sku, requested: quantity, available, total_available });
+    const held = offers.reduce((sum, offer) => sum + offer.held, 0);
+    const word = held > 0 ? "ALL_HELD" : "SOLD_OUT";
+    return refuse(word, { sku, requested: quantity, available, total_available, held });
   }
   const { store_id } = picked;
   const says = {

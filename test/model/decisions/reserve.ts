@@ -21,6 +21,7 @@ export const reserveWords = [
   ...KEYED_WORDS,
   "CREATED",
   "SOLD_OUT",
+  "ALL_HELD",
   "UNKNOWN_SKU",
   "INVALID_REQUEST",
 ];
@@ -37,12 +38,15 @@ export function reserve(model: Model, request: Reserve, said: Answer): Decision 
   const short = lines
     .map((line) => ({ ...line, requested: line.quantity, ...stockOf(model, line) }))
     .filter(({ requested, available }) => requested > available)
-    .map(({ sku, store_id, requested, available }) => ({ sku, store_id, requested, available }));
+    .map(({ sku, store_id, requested, available, held }) => {
+      return { sku, store_id, requested, available, held };
+    });
   const [first] = short;
   if (first) {
-    const { sku, requested, available } = first;
+    const { sku, requested, available, held } = first;
+    const word = short.every((line) => line.held > 0) ? "ALL_HELD" : "SOLD_OUT";
     const all = request.route === "v1_reserve" || lines.length > 1 ? { lines: short } : {};
-    return refuse("SOLD_OUT", { sku, requested, available, ...all });
+    return refuse(word, { sku, requested, available, held, ...all });
   }
   const says = {
     hold_id: said.hold_id,
