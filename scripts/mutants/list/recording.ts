@@ -130,8 +130,8 @@ export const RECORDING: Mutant[] = [
     breaks: "events are cut off before they are recorded",
     promise: "G8",
     file: "worker/trimmer.ts",
-    text: "const bounds = [applied_entry_id, ",
-    instead: "const bounds = [",
+    text: "const bounds = [applied_entry_id];",
+    instead: "const bounds: string[] = [];",
     tests: ["test/worker/trimmer.test.ts"],
   },
   {
