@@ -107,7 +107,10 @@ const understood =
 function endedHold(kept: KeptEvent): RestoredHold[] {
   if (kept.type === "HOLD_CREATED" || !kept.type.startsWith("HOLD_")) return [];
   const event = parseEvent({ ...kept, occurred_at: "" });
-  return isHoldEvent(event) ? [{ ...event.payload, ended_by: event.event_id }] : [];
+  // One that was only changed is active, as the ledger has it now, or has another event for its end.
+  return isHoldEvent(event) && event.payload.status !== "ACTIVE"
+    ? [{ ...event.payload, ended_by: event.event_id }]
+    : [];
 }
 
 function recordIn({ payload, occurred_at }: KeptEvent) {

@@ -4,7 +4,8 @@
 -- KEYS  admission, deadlines; for each hold: hold
 -- ARGV  token, rebuild, holds (a JSON list; of each, all of them texts: hold_id, status, lines, user_id,
 --       created_at, expires_at, version; and, each empty as long as it is active or when there is none:
---       ended_at, ended_by, order_id, payment_ref). One text is quicker to send than a dozen for each hold
+--       ended_at, ended_by, order_id, payment_ref, extensions). One text is quicker to send than a dozen
+--       for each hold
 -- Reply {RESTORED, holds} | {LOST}, what was written
 -- include lib/batch.lua
 
@@ -19,10 +20,11 @@ local holds, due, ended = 0, {}, {}
 
 local function write(hold_key, hold)
   local _, status, lines, user_id, created_at, expires_at, version = unpack(hold)
-  local ended_at, ended_by, order_id, payment_ref = unpack(hold, 8)
+  local ended_at, ended_by, order_id, payment_ref, extensions = unpack(hold, 8)
   call("DEL", hold_key)
   call("HSET", hold_key, "status", status, "lines", lines, "user_id", user_id, "created_at", created_at,
     "expires_at", expires_at, "version", version)
+  if extensions ~= "" then call("HSET", hold_key, "extensions", extensions) end
   if ended_at == "" then return end
   call("HSET", hold_key, "ended_at", ended_at, "ended_by", ended_by)
   if order_id ~= "" then call("HSET", hold_key, "order_id", order_id) end

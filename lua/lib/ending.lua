@@ -10,7 +10,7 @@ local function read_hold(hold_key, hold_id)
   local hold = holds[hold_key]
   if hold then return hold end
   local values = read("HMGET", hold_key, "status", "lines", "user_id", "created_at", "expires_at", "version",
-    "order_id", "payment_ref", "ended_at", "ended_by")
+    "order_id", "payment_ref", "ended_at", "ended_by", "extensions")
   if not values then return nil end
   hold = {
     hold_key = hold_key,
@@ -25,10 +25,11 @@ local function read_hold(hold_key, hold_id)
     payment_ref = values[8] or nil,
     ended_at = values[9] or nil,
     ended_by = values[10] or nil,
+    extensions = values[11] or nil,
   }
   if hold.status then
     local whole_hold = STATUSES[hold.status] and whole(hold.created_at) and whole(hold.expires_at)
-      and whole(hold.version) and hold.user_id
+      and whole(hold.version) and hold.user_id and whole(hold.extensions or "0")
     if not whole_hold then return nil end
   end
   holds[hold_key] = hold

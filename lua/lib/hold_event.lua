@@ -10,5 +10,6 @@ local function hold_payload(hold, request_id, lines, more)
     .. ',"created_at":' .. hold.created_at
     .. ',"expires_at":' .. hold.expires_at
     .. ',"version":' .. hold.version
+    .. (hold.extensions and ',"extensions":' .. hold.extensions or "")
     .. ',"lines":' .. lines_json(lines) .. more .. '}'
 end

@@ -74,10 +74,14 @@ local function read_stocks(lines)
 end
 
 local function line_json(line)
-  local stock = line.stock
+  local stock, deltas = line.stock, ""
+  -- Where the event's type and the quantity do not tell what it did to the stock.
+  if line.held_delta then
+    deltas = format(',"available_delta":%d,"held_delta":%d', line.available_delta, line.held_delta)
+  end
   return '{"sku":"' .. line.sku .. '","store_id":"' .. line.store_id .. format(
-    '","quantity":%d,"available":%d,"held":%d,"version":%d}',
-    line.quantity, stock.available, stock.held, stock.version)
+    '","quantity":%d,"available":%d,"held":%d,"version":%d',
+    line.quantity, stock.available, stock.held, stock.version) .. deltas .. "}"
 end
 
 -- The lines for an event, each with its stock as it is after the change.

@@ -65,6 +65,16 @@ local function read_rules(lines, user_id)
   return nil
 end
 
+-- The least of a number that the lines' rules may have, and its sku; or nil.
+local function least_rule(lines, name)
+  local least, sku = nil, nil
+  for i = 1, #lines do
+    local number = rules_of(lines[i].sku) and rules_of(lines[i].sku)[name]
+    if number and (not least or number < least) then least, sku = number, lines[i].sku end
+  end
+  return least, sku
+end
+
 -- Counts what a customer takes and gives back, of a sku whose rules count it.
 local function count_customer(sku, user_id, units, active)
   local count = rules_of(sku) and rules_of(sku).counts and counts[sku .. " " .. user_id]

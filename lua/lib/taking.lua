@@ -88,16 +88,6 @@ local function units_allowed(sku, user_id, taken, freed)
   return math.min(of_order, of_customer)
 end
 
--- The least of a number that the lines' rules may have, or nil.
-local function least_rule(lines, name)
-  local least = nil
-  for i = 1, #lines do
-    local number = rules_of(lines[i].sku) and rules_of(lines[i].sku)[name]
-    if number and (not least or number < least) then least = number end
-  end
-  return least
-end
-
 -- How long a hold of these lines lasts: as asked, else as their rules say, else as usual; never longer than
 -- the rules let any hold be.
 local function hold_ms_of(lines, asked_ms, usual_ms)

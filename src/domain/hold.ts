@@ -20,6 +20,8 @@ export type Hold = {
   ended_at?: number | undefined;
   order_id?: string | undefined;
   payment_ref?: string | undefined;
+  /** How often it was given more time. */
+  extensions?: number | undefined;
 };
 
 /** The status at `now`: a hold is expired from its deadline on, whether or not the sweeper has been. */

@@ -12,6 +12,8 @@ export const TTL_SECONDS_DEFAULT = 300;
 export const TTL_SECONDS_MAX = 86_400;
 /** How often a hold may be extended, whatever its rules say. */
 export const HOLDS_EXTENDED_MAX = 1_000;
+/** How often it may be when its rules do not say. */
+export const EXTENSIONS_DEFAULT = 10;
 export const USER_ID_CHARS_MAX = 128;
 export const PAYMENT_REF_CHARS_MAX = 255;
 export const REASON_CHARS_MAX = 255;

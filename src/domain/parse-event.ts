@@ -69,6 +69,7 @@ function readHoldPayload(type: HoldEventType, payload: Record<string, unknown>):
     order_id: optionalText(payload.order_id, "order_id"),
     payment_ref: optionalText(payload.payment_ref, "payment_ref"),
     reason: optionalText(payload.reason, "reason"),
+    extensions: optional(payload.extensions, (count) => whole(count, "extensions", 1)),
     record: recordIn(payload.record),
     lines: filledList(payload.lines, "lines").map(readHoldLine),
   };

@@ -83,6 +83,7 @@ const MOUNT_METHODS = {
   GET: "get",
   POST: "post",
   PUT: "put",
+  PATCH: "patch",
   DELETE: "delete",
 } as const satisfies {
   [method in Method]: string;

@@ -35,6 +35,9 @@ export const paymentRef = text(PAYMENT_REF_CHARS_MAX).meta({
   description: "Your name of the payment. Another one for the same hold is refused.",
   example: "pay_81",
 });
+export const holdVersion = z
+  .int()
+  .meta({ description: "One more with each change; for If-Match.", example: 1 });
 export const traceId = text(128).meta({ description: "Kept with the event.", example: "trace-1" });
 
 /** A time in an answer. */

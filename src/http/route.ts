@@ -12,7 +12,7 @@ import type { ProblemCode } from "./problem-kinds.ts";
 const NOTHING = z.strictObject({});
 type Nothing = typeof NOTHING;
 
-export const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
+export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
 export type Handler = (req: Request, res: Response) => Promise<void> | void;
 

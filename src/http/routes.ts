@@ -1,5 +1,6 @@
 import type { RouteDeps } from "./deps.ts";
 import { createDocRoutes } from "./docs.ts";
+import { createExtendRoutes } from "./extend.ts";
 import { createHealthRoutes } from "./health.ts";
 import { createHoldRoutes } from "./holds.ts";
 import { createProblemRoutes } from "./problem-page.ts";
@@ -17,6 +18,7 @@ import { createProjectionRoutes } from "./v1/projections.ts";
 import { createPurchaseRoutes } from "./v1/purchase.ts";
 import { createReconciliationRoutes } from "./v1/reconciliations.ts";
 import { createRecoveryRoutes } from "./v1/recovery.ts";
+import { createChangeRoutes } from "./v1/reservation-changes.ts";
 import { createReservationRoutes } from "./v1/reservations.ts";
 import { createRulesRoutes } from "./v1/rules.ts";
 import { createStockRoutes } from "./v1/stock.ts";
@@ -26,8 +28,10 @@ import { createTransferRoutes } from "./v1/transfers.ts";
 /** Every route, the hot ones first: Express tries them in this order. */
 export function createRoutes(deps: RouteDeps): Route[] {
   const routes = [
+    ...createExtendRoutes(deps), // before `/holds/{hold_id}`, which would take its address
     ...createHoldRoutes(deps),
     ...createReservationRoutes(deps),
+    ...createChangeRoutes(deps),
     ...createPurchaseRoutes(deps),
     ...createAvailabilityRoutes(deps),
     ...createStockRoutes(deps),

@@ -94,17 +94,17 @@ function upsertHolds(holds: HoldPayload[]): Statement {
   return {
     name: "upsert_holds",
     text: `insert into holds (hold_id, status, user_id, created_at, expires_at, ended_at, order_id,
-             payment_ref, reason, version)
+             payment_ref, reason, version, extensions)
            select hold_id, status, user_id, to_timestamp(created_ms / 1000), to_timestamp(expires_ms / 1000),
-             to_timestamp(ended_ms / 1000), order_id, payment_ref, reason, version
+             to_timestamp(ended_ms / 1000), order_id, payment_ref, reason, version, extensions
            from unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[],
-               $7::text[], $8::text[], $9::text[], $10::integer[])
+               $7::text[], $8::text[], $9::text[], $10::integer[], $11::integer[])
              as hold (hold_id, status, user_id, created_ms, expires_ms, ended_ms, order_id, payment_ref,
-               reason, version)
+               reason, version, extensions)
            on conflict (hold_id) do update
            set status = excluded.status, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
              order_id = excluded.order_id, payment_ref = excluded.payment_ref, reason = excluded.reason,
-             version = excluded.version
+             version = excluded.version, extensions = excluded.extensions
            where holds.version < excluded.version`,
     values: [
       words(holds.map((hold) => hold.hold_id)),
@@ -117,6 +117,7 @@ function upsertHolds(holds: HoldPayload[]): Statement {
       holds.map((hold) => hold.payment_ref),
       holds.map((hold) => hold.reason),
       numbers(holds.map((hold) => hold.version)),
+      numbers(holds.map((hold) => hold.extensions ?? 0)),
     ],
   };
 }

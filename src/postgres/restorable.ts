@@ -24,6 +24,7 @@ export type ActiveHold = {
   created_at: number;
   expires_at: number;
   version: number;
+  extensions: number;
   lines: Line[];
 };
 
@@ -62,7 +63,7 @@ export function createRestorable(client: Connection) {
         `select active.*, lines
          from (
            select hold_id, user_id, ${inMs("created_at")} as created_at, ${inMs("expires_at")} as expires_at,
-             version
+             version, extensions
            from holds where status = 'ACTIVE' and hold_id > $1 order by hold_id limit $2
          ) as active
          cross join lateral (

@@ -1,7 +1,10 @@
 import { type Line, parseLines } from "../domain/hold.ts";
-import type { Batcher } from "./batcher.ts";
-import { type CallContext, nothingDone } from "./deciding.ts";
+import type { Batcher, ScriptRequest, Tuple } from "./batcher.ts";
+import { type CallContext, createSubmit, nothingDone } from "./deciding.ts";
 import type { Keys } from "./keys.ts";
+import type { ScriptName } from "./scripts.ts";
+
+const STALE_LINES_TRIES_MAX = 100;
 
 export type LinesReader = ReturnType<typeof createLinesReader>;
 
@@ -16,6 +19,32 @@ export function createLinesReader(batcher: Batcher, keys: Keys) {
         throw nothingDone(error);
       });
     return (tuple[0] === "LINES" && parseLines(String(tuple[1]))) || [];
+  };
+}
+
+export type SubmitWithLines = ReturnType<typeof createSubmitWithLines>;
+
+/** Runs the scripts that need the keys of a hold's stocks, which are known by its lines. */
+export function createSubmitWithLines(batcher: Batcher, keys: Keys, readLines: LinesReader) {
+  const submit = createSubmit(batcher);
+
+  /**
+   * Reads a hold's lines and runs a script with them. It refuses when they are not the hold's lines any more;
+   * then they are read again. Nobody changes them a hundred times.
+   * @param requestOf makes the request; of no lines when there is no hold, or none that can be read. It must
+   * have the same event_id and idempotency key each time, so that its own lost reply is known
+   */
+  return async (
+    hold_id: string,
+    context: CallContext,
+    requestOf: (lines: Line[]) => ScriptRequest & { script: ScriptName },
+  ): Promise<Tuple> => {
+    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
+      const { script, ...request } = requestOf(await readLines(hold_id, context));
+      const tuple = await submit(script, context, request);
+      if (tuple[0] !== "STALE_LINES") return tuple;
+    }
+    return ["CORRUPT", keys.hold(hold_id)];
   };
 }
 

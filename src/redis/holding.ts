@@ -86,7 +86,12 @@ export function createHolding({
       }
       case "SOLD_OUT":
       case "ALL_HELD":
-        throw await takenRefusal(tuple, tuple[0], route === "v1_reserve" || lines.length > 1);
+        throw await takenRefusal(
+          releases,
+          tuple,
+          tuple[0],
+          route === "v1_reserve" || lines.length > 1,
+        );
       default:
         throw commonRefusal(tuple);
     }
@@ -160,18 +165,27 @@ export function createHolding({
     return found.find((id) => id !== null) ?? undefined;
   }
 
-  async function takenRefusal(tuple: Tuple, code: "SOLD_OUT" | "ALL_HELD", all_lines: boolean) {
-    const lines = takenLines(tuple);
-    const { sku, requested, available, held } = lines[0] ?? {};
-    const release = code === "ALL_HELD" ? await releases.earliest(lines) : null;
-    return new Rejection(code, `${requested} of ${sku} requested, ${available} available.`, {
-      ...{ sku, requested, available, held },
-      ...(release === null ? {} : { earliest_release_at: new Date(release).toISOString() }),
-      ...(all_lines ? { lines } : {}),
-    });
-  }
-
   return { createHold };
+}
+
+/**
+ * The refusal that names the lines that are short: all of them, or the first one alone.
+ * @param code ALL_HELD says when the first of the units may come back, if that is known
+ */
+export async function takenRefusal(
+  releases: Releases,
+  tuple: Tuple,
+  code: "SOLD_OUT" | "ALL_HELD",
+  all_lines: boolean,
+) {
+  const lines = takenLines(tuple);
+  const { sku, requested, available, held } = lines[0] ?? {};
+  const release = code === "ALL_HELD" ? await releases.earliest(lines) : null;
+  return new Rejection(code, `${requested} of ${sku} requested, ${available} available.`, {
+    ...{ sku, requested, available, held },
+    ...(release === null ? {} : { earliest_release_at: new Date(release).toISOString() }),
+    ...(all_lines ? { lines } : {}),
+  });
 }
 
 const jitterMs = (max: number) => Math.floor(Math.random() * (max + 1));

@@ -6,14 +6,13 @@ import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
 import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
-import { createLinesReader, lineArgs } from "./hold-lines.ts";
+import { createLinesReader, createSubmitWithLines, lineArgs } from "./hold-lines.ts";
 import { createHolding } from "./holding.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import type { Releases } from "./releases.ts";
 import type { ScriptName } from "./scripts.ts";
-
-const STALE_LINES_TRIES_MAX = 100;
 
 export type Inventory = ReturnType<typeof createInventory>;
 
@@ -33,6 +32,7 @@ export function createInventory(deps: {
   const { batcher, clock, keys } = deps;
   const submit = createSubmit(batcher);
   const readLines = createLinesReader(batcher, keys);
+  const submitWithLines = createSubmitWithLines(batcher, keys, readLines);
   const { createHold } = createHolding({ ...deps, readLines });
 
   /**
@@ -141,9 +141,7 @@ export function createInventory(deps: {
     return hold;
   }
 
-  // The keys of a hold's stocks are known by its lines, so these are read first. The script refuses when
-  // they are not the hold's lines any more; then they are read again. Nobody changes them a hundred times.
-  async function endHold(
+  function endHold(
     script: ScriptName,
     hold_id: string,
     idem: { key: string; fingerprint: string } | null,
@@ -151,22 +149,18 @@ export function createInventory(deps: {
     context: CallContext,
   ): Promise<Tuple> {
     const event_id = newEventId();
-    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
-      const lines = await readLines(hold_id, context);
-      const tuple = await submit(script, context, {
-        keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(keys.ofStock)],
-        args: [
-          event_id,
-          context.request_id,
-          hold_id,
-          idem?.fingerprint ?? "",
-          ...lineArgs(lines),
-          ...args,
-        ],
-      });
-      if (tuple[0] !== "STALE_LINES") return tuple;
-    }
-    return ["CORRUPT", keys.hold(hold_id)];
+    return submitWithLines(hold_id, context, (lines) => ({
+      script,
+      keys: [keys.hold(hold_id), ...(idem ? [idem.key] : []), ...lines.flatMap(keys.ofStock)],
+      args: [
+        event_id,
+        context.request_id,
+        hold_id,
+        idem?.fingerprint ?? "",
+        ...lineArgs(lines),
+        ...args,
+      ],
+    }));
   }
 
   const askHold = (part: "HOLD" | "LINES", hold_id: string, context: CallContext) =>
@@ -187,6 +181,7 @@ export function createInventory(deps: {
     cancelHold,
     expireHold,
     readHold,
+    ...createHoldChanges({ ...deps, submitWithLines }),
     now: clock.now,
   };
 }

@@ -18,6 +18,9 @@ export const IDEM_ROUTES = [
   "product",
   "seed",
   "rules",
+  "extend",
+  "v1_extend",
+  "change",
 ] as const;
 export type IdemRoute = (typeof IDEM_ROUTES)[number];
 

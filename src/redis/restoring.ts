@@ -26,6 +26,7 @@ export type RestoredHold = {
   ended_by?: string | undefined;
   order_id?: string | undefined;
   payment_ref?: string | undefined;
+  extensions?: number | undefined;
 };
 
 /** NEWER: what Redis has a newer version of stays. FORCED: nothing does that is different. */
@@ -271,6 +272,7 @@ const holdWords = (hold: RestoredHold): (string | number)[] => [
   hold.ended_by ?? "",
   hold.order_id ?? "",
   hold.payment_ref ?? "",
+  hold.extensions || "",
 ];
 
 // Lua would make floating point numbers of what is no text.

@@ -21,7 +21,10 @@ export type ScriptName =
   | "change_rules"
   | "transfer_stock"
   | "create_purchases"
-  | "read_stocks";
+  | "read_stocks"
+  | "extend_holds"
+  | "change_holds"
+  | "reduce_holds";
 
 /** These write nothing, so they make no events either. */
 export const READ_SCRIPTS: ReadonlySet<ScriptName> = new Set(["read_holds", "read_stocks"]);

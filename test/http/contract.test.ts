@@ -136,8 +136,9 @@ describe("a refusal is in the document:", () => {
   });
 
   each(() => true)("%s by another method", async (_, operation) => {
-    const { status, headers } = await api.call(operation, { method: "PATCH" });
     const known = operations.filter(({ path }) => path === operation.path);
+    const other = known.some(({ method }) => method === "PATCH") ? "PUT" : "PATCH";
+    const { status, headers } = await api.call(operation, { method: other });
     const methods = known.map(({ method }) => method.replace("GET", "GET, HEAD"));
     expect([status, headers.get("allow")]).toEqual([405, methods.join(", ")]);
   });

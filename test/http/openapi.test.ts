@@ -81,7 +81,7 @@ describe("the document", () => {
   test("gives each operation an id of its own", () => {
     const ids = operations.map(({ operationId }) => operationId);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(ids.filter((id) => !/^(get|post|put|delete)[A-Z]\w+$/.test(id))).toEqual([]);
+    expect(ids.filter((id) => !/^(get|post|put|patch|delete)[A-Z]\w+$/.test(id))).toEqual([]);
     expect(operationAt("POST /v1/reservations/{id}:confirm").operationId).toBe(
       "postV1ReservationsIdConfirm",
     );

@@ -10,7 +10,7 @@ const HOLDS = 1_500;
  */
 export async function endAroundDeadline(
   side: ScriptSide,
-  script: "confirm_holds" | "cancel_holds" | "expire_holds",
+  script: "confirm_holds" | "cancel_holds" | "expire_holds" | "extend_holds",
   request: (hold: HoldSpec) => Request,
 ) {
   return until("a call amid the deadlines", async () => {

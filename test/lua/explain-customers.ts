@@ -1,4 +1,4 @@
-type Line = { sku: string; quantity: number };
+type Line = { sku: string; quantity: number; held_delta?: number };
 type Payload = {
   sku?: string;
   user_id?: string;
@@ -7,8 +7,10 @@ type Payload = {
 };
 
 /** What an event does to its customer's [units, active holds] of a line's sku. */
-function deltasOf(type: string | undefined, { quantity }: Line): [number, number] {
+function deltasOf(type: string | undefined, { quantity, held_delta = 0 }: Line): [number, number] {
   switch (type) {
+    case "HOLD_CHANGED":
+      return [held_delta, Number(quantity > 0) - Number(quantity - held_delta > 0)];
     case "HOLD_CREATED":
       return [quantity, 1];
     case "HOLD_CONFIRMED":

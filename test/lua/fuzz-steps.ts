@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { Redis } from "ioredis";
+import { changingStep } from "./fuzz-changing-steps.ts";
 import { rulesStep } from "./fuzz-rules-steps.ts";
 import { stockStep } from "./fuzz-stock-steps.ts";
 import {
@@ -99,6 +100,7 @@ export const anyStep = fc.oneof(
   { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
   { weight: 10, arbitrary: stockStep },
   { weight: 3, arbitrary: rulesStep },
+  { weight: 3, arbitrary: changingStep(linesOf) },
 );
 
 const text = fc.oneof(

@@ -1,4 +1,5 @@
 import type { ScriptName } from "../../src/redis/scripts.ts";
+import { changeLinesRequest, extendRequest } from "./changing-requests.ts";
 import { rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
@@ -33,5 +34,16 @@ export const GRANTED: [ScriptName, string, () => Request][] = [
     () => transferRequest({ lines: [{ sku: "phone", quantity: 1 }] }),
   ],
   ["create_purchases", "PURCHASED", () => purchaseRequest({})],
+  ["extend_holds", "EXTENDED", () => extendRequest(hold)],
+  [
+    "change_holds",
+    "CHANGED",
+    () => changeLinesRequest({ ...hold, wanted: [{ sku: "phone", quantity: 2 }] }),
+  ],
+  [
+    "reduce_holds",
+    "CANCELLED",
+    () => changeLinesRequest({ ...hold, wanted: [{ sku: "phone", quantity: 0 }] }),
+  ],
   ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
 ];

@@ -17,14 +17,17 @@ const ALLOWED_GLOBALS = [
 ];
 const FLAGS = new Map([
   ["cancel_holds", "#!lua flags=allow-oom"],
+  ["change_holds", "#!lua"],
   ["change_rules", "#!lua"],
   ["change_stocks", "#!lua"],
   ["confirm_holds", "#!lua flags=allow-oom"],
   ["create_holds", "#!lua"],
   ["create_purchases", "#!lua"],
   ["expire_holds", "#!lua flags=allow-oom"],
+  ["extend_holds", "#!lua"],
   ["read_holds", "#!lua flags=no-writes"],
   ["read_stocks", "#!lua flags=no-writes"],
+  ["reduce_holds", "#!lua flags=allow-oom"],
   ["transfer_stock", "#!lua"],
 ]);
 /** Where the source's name for a key or argument is not the header's: one of these is. */

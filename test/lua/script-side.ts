@@ -41,7 +41,8 @@ export type HoldSpec = { hold_id: string; lines: LineSpec[] };
 
 export const newHold = () => `H-${randomUUID()}`;
 
-function lineParts(lines: LineSpec[]): Request {
+/** What a request has for each of its lines. */
+export function lineParts(lines: LineSpec[]): Request {
   const named = lines.map((line) => ({ store_id: "main", ...line }));
   return {
     keys: named.flatMap((line) => [

@@ -92,7 +92,7 @@ async function readHoldHashes(redis: Redis): Promise<Rows> {
 async function readHoldRows(postgres: pg.Client): Promise<Rows> {
   const { rows } = await postgres.query(
     `select holds.hold_id, status, user_id, created_at, expires_at, ended_at, ending.event_id as ended_by,
-       order_id, payment_ref, version,
+       order_id, payment_ref, version, nullif(extensions, 0) as extensions,
        (select string_agg(sku || '@' || store_id || '=' || quantity, ' ')
         from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
      from holds

@@ -67,7 +67,12 @@ export function problemMembers(named: (name: string) => string): {
     SOLD_OUT: taken,
     STORE_NOT_FOUND: z.object({ [named("store_id")]: storeId }),
     UNKNOWN_SKU: z.object({ sku }),
-    VERSION_CONFLICT: z.object({ sku, [named("store_id")]: storeId.optional(), version }),
+    VERSION_CONFLICT: z.object({
+      sku: sku.optional(),
+      [named("store_id")]: storeId.optional(),
+      [named("hold_id")]: hold_id.optional(),
+      version,
+    }),
     WOULD_GO_NEGATIVE: short.extend({ lines }),
   };
 }

@@ -140,6 +140,16 @@ const rulesSet =
     result: { version: Number(version), changedAt: isoTime(Number(changed_at)) },
   });
 
+const extended =
+  (route: string) =>
+  ([, expires_at]: Words): Told => ({ route, result: { expiresAt: isoTime(Number(expires_at)) } });
+const relined =
+  (route: string) =>
+  ([word, , version]: Words): Told => ({
+    route,
+    result: { status: word === "CANCELLED" ? word : "CREATED", version: Number(version) },
+  });
+
 const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   reserve: reserved("POST /holds/reserve"),
   confirm: confirmed("POST /holds/confirm"),
@@ -156,6 +166,9 @@ const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   product: changed("POST /v1/products, its stock"),
   seed: changed("npm run seed"),
   rules: rulesSet("PUT or DELETE /v1/rules/{sku}"),
+  extend: extended("POST /holds/extend"),
+  v1_extend: extended("POST /v1/reservations/{id}:extend"),
+  change: relined("PATCH /v1/reservations/{id}"),
 };
 
 const RECORD_ROUTES: Record<RecordRoute, string> = {

@@ -7,6 +7,7 @@ import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
   cursorOf,
+  holdVersion,
   isoTime,
   limit,
   pageOf,
@@ -37,6 +38,8 @@ const statusOf = (status: HoldStatus): Status => (status === "ACTIVE" ? "CREATED
 const holdStatusOf = (status: Status) =>
   HOLD_STATUSES.find((candidate) => statusOf(candidate) === status);
 
+const FIRST_VERSION = 1;
+
 const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const lines = z.array(z.object({ sku, qty: z.int().meta({ example: 2 }) }));
 const grantedLine = z.object({
@@ -54,6 +57,7 @@ const created = z.object({
   lines,
   expiresAt: time,
   createdAt: time,
+  version: holdVersion,
 });
 const granted = created.extend({ lines: z.array(grantedLine) });
 const shown = created.extend({
@@ -141,6 +145,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           lines: grantedLines(summed, hold.granted, body.mode === "partial"),
           expiresAt: isoTime(hold.expires_at),
           createdAt: isoTime(hold.created_at),
+          version: FIRST_VERSION,
         },
       };
     },
@@ -282,6 +287,7 @@ function present(hold: Hold): z.infer<typeof shown> {
     lines: hold.lines.map(({ sku, quantity }) => ({ sku, qty: quantity })),
     expiresAt: isoTime(hold.expires_at),
     createdAt: isoTime(hold.created_at),
+    version: hold.version,
     ...(hold.user_id ? { customerId: hold.user_id } : {}),
     ...(hold.ended_at === undefined ? {} : { endedAt: isoTime(hold.ended_at) }),
     ...(hold.order_id === undefined ? {} : { orderId: hold.order_id }),

@@ -27,7 +27,7 @@ export function callsTo(url: string) {
     ask(`${url}${path}`, { headers });
 
   function write(
-    method: "POST" | "PUT" | "DELETE",
+    method: "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     body?: unknown,
     {
@@ -51,6 +51,7 @@ export function callsTo(url: string) {
     get,
     post: (path: string, body?: unknown, sent?: Sent) => write("POST", path, body, sent),
     put: (path: string, body?: unknown, sent?: Sent) => write("PUT", path, body, sent),
+    patch: (path: string, body?: unknown, sent?: Sent) => write("PATCH", path, body, sent),
     remove: (path: string, sent?: Sent) => write("DELETE", path, undefined, sent),
     write,
   };

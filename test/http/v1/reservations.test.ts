@@ -50,6 +50,7 @@ describe("a reservation", () => {
       ],
       expiresAt: expect.stringMatching(ISO_TIME),
       createdAt: expect.stringMatching(ISO_TIME),
+      version: 1,
     });
     const lifetime = Date.parse(String(body.expiresAt)) - Date.parse(String(body.createdAt));
     expect(lifetime).toBe(900_000);
@@ -179,6 +180,7 @@ describe("a reservation that is read", () => {
     expect(old.body).toEqual({
       ...young.body,
       status: "CONFIRMED",
+      version: 2,
       endedAt: sold.body.confirmedAt,
       orderId: sold.body.orderId,
       paymentRef: "pay",
