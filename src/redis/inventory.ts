@@ -4,7 +4,7 @@ import { newEventId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
-import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
+import { type CallContext, commonRefusal } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
@@ -30,7 +30,6 @@ export function createInventory(deps: {
   jitter_ms_max?: number;
 }) {
   const { batcher, clock, keys } = deps;
-  const submit = createSubmit(batcher);
   const readLines = createLinesReader(batcher, keys);
   const submitWithLines = createSubmitWithLines(batcher, keys, readLines);
   const { createHold } = createHolding({ ...deps, readLines });
