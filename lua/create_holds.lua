@@ -144,6 +144,16 @@ local function shrink(request, freed)
   end
 end
 
+-- Whether a hold has any of the skus asked for. The ledger may have named one that was changed since.
+local function has_any_of(lines, wanted)
+  local skus = {}
+  for _, line in ipairs(wanted) do skus[line.sku] = true end
+  for _, line in ipairs(lines) do
+    if skus[line.sku] then return true end
+  end
+  return false
+end
+
 -- The hold that this one takes the place of; nil and false when there is none, nil and a reply when it can't
 -- be told.
 local function find_replaced(request)
@@ -155,6 +165,7 @@ local function find_replaced(request)
   if not hold then return nil, { "CORRUPT", replaced.hold_key } end
   if hold.status ~= "ACTIVE" or hold.user_id ~= request.user_id then return nil, false end
   if hold.lines ~= lines_text(replaced.lines) then return nil, { "STALE_LINES" } end
+  if not has_any_of(replaced.lines, request.lines) then return nil, false end
   local corrupt = read_stocks(replaced.lines) or read_rules(replaced.lines, request.user_id)
   if corrupt then return nil, { "CORRUPT", corrupt } end
   for _, line in ipairs(replaced.lines) do

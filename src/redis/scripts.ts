@@ -29,11 +29,12 @@ export type ScriptName =
 /** These write nothing, so they make no events either. */
 export const READ_SCRIPTS: ReadonlySet<ScriptName> = new Set(["read_holds", "read_stocks"]);
 
-/** These end holds: what they write was to be expected since the hold was made. */
+/** These give units back or sell them: what they write was to be expected since the hold was made. */
 export const ENDING_SCRIPTS: ReadonlySet<ScriptName> = new Set([
   "confirm_holds",
   "cancel_holds",
   "expire_holds",
+  "reduce_holds",
 ]);
 
 export type Scripts = ReturnType<typeof createScripts>;

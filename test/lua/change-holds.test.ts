@@ -6,6 +6,7 @@ import { rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
   confirmRequest,
+  createRequest,
   DAY_MS,
   dumpAll,
   keys,
@@ -221,6 +222,30 @@ describe("the rules of a sale", () => {
     const spec = { ...hold, wanted: phones(4) };
     await expectNothingDone("change_holds", spec, ["CUSTOMER_REQUIRED", "phone"]);
     expect((await change({ ...hold, wanted: phones(2) }))?.[0]).toBe("CHANGED");
+  });
+});
+
+describe("a customer's own hold", () => {
+  const own = (sku: string) => side.redis.hget(keys.own_holds, `${sku} user-1`);
+
+  test("of a sku with rules is found by what it has now", async () => {
+    for (const sku of ["phone", "case"]) await setRules("max_per_order=9", sku);
+    const hold = await side.hold({ lines: phones(3) });
+    expect([await own("phone"), await own("case")]).toEqual([hold.hold_id, null]);
+    const wanted = [...phones(0), { sku: "case", quantity: 1 }];
+    expect((await change({ ...hold, wanted }))?.[0]).toBe("CHANGED");
+    expect([await own("phone"), await own("case")]).toEqual([null, hold.hold_id]);
+    const lines = [{ sku: "case", quantity: 1 }];
+    const none = [{ sku: "case", quantity: 0 }];
+    const { tuples } = await ask("reduce_holds", { ...hold, lines, wanted: none });
+    expect([tuples[0]?.[0], await own("case")]).toEqual(["CANCELLED", null]);
+  });
+
+  test("is not replaced by one of a sku that it has no more, as the ledger may not know yet", async () => {
+    const hold = await side.hold({ lines: [{ sku: "case", quantity: 1 }] });
+    const request = createRequest({ lines: phones(1), options: "REPLACE", replaced: hold });
+    expect((await side.call("create_holds", request)).tuples[0]?.[0]).toBe("CREATED");
+    expect(await hashOf(hold.hold_id)).toMatchObject({ status: "ACTIVE" });
   });
 });
 
