@@ -4,15 +4,17 @@
 --       request: hold, idem (only with a fingerprint), then for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id,
 --       fingerprint (may be empty), lines, then for each line: sku, store_id, quantity; order_id,
---       payment_ref (may be empty)
+--       payment_ref (may be empty), lines (to sell; 0: all there are), then for each line: sku, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
---   CONFIRMED order_id ended_at                sold; the event is in the stream
---   REPLAYED order_id ended_at                 it was sold before, for the same payment_ref
+--   CONFIRMED order_id ended_at ...            sold; the event is in the stream. When a part was sold, or
+--                                              late: LATE or IN_TIME, and of a part the lines that were sold
+--   REPLAYED order_id ended_at ...             it was sold before, for the same payment_ref
 --   IDEMPOTENCY_KEY_REUSED                     the key belongs to another request
 --   HOLD_NOT_FOUND
 --   HOLD_ALREADY_CONFIRMED                     for another payment_ref
 --   HOLD_CANCELLED
 --   HOLD_EXPIRED expires_at                    from the deadline on, swept or not
+--   NOT_HELD sku held                          it has fewer units of that sku than are to be sold
 --   STALE_LINES                                these are not the hold's lines, nothing done
 --   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- include lib/batch.lua
@@ -24,11 +26,13 @@
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/ending.lua
+-- include lib/selling.lua
 
 local function decide()
   local request = next_ending()
-  local order_id, payment_ref = next_arg(), next_arg()
-  request.good = request.good and order_id and payment_ref
+  request.order_id, request.payment_ref = next_arg(), next_arg()
+  request.parts = next_parts()
+  request.good = request.good and request.parts
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
@@ -37,29 +41,21 @@ local function decide()
 
   if not hold.status then return { "HOLD_NOT_FOUND" } end
   if hold.status == "CONFIRMED" then
-    if (hold.payment_ref or "") == payment_ref then return { "REPLAYED", hold.order_id, hold.ended_at } end
+    if (hold.payment_ref or "") == request.payment_ref then return sold_before(hold) end
     return { "HOLD_ALREADY_CONFIRMED" }
   end
   if hold.status == "CANCELLED" then return { "HOLD_CANCELLED" } end
   if hold.status == "EXPIRED" or now >= whole(hold.expires_at) then
     return { "HOLD_EXPIRED", whole(hold.expires_at) }
   end
-
-  local more = ',"order_id":"' .. order_id .. '"'
-  hold.order_id = order_id
-  if payment_ref ~= "" then
-    hold.payment_ref = payment_ref
-    more = more .. ',"payment_ref":' .. cjson.encode(payment_ref)
-  end
-  local record = remember(request.idem_key, request.fingerprint, " " .. order_id .. " " .. now_text)
-  end_hold(hold, request, "CONFIRMED", more .. record)
-  return { "CONFIRMED", order_id, now_text }
+  return choose_sold(request) or sell_hold(hold, request)
 end
 
 local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_endings()
+write_sales()
 write_counts()
 write_own_holds()
 write_records()

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { WHYS } from "./domain/payment.ts";
 
 export const registry = new Registry();
 collectDefaultMetrics({ register: registry });
@@ -82,6 +83,13 @@ export const redisMemoryPart = new Gauge({
   aggregator: "max",
   registers,
 });
+export const unfulfilledPayments = new Counter({
+  name: "holdfast_unfulfilled_payments_total",
+  help: "Payments for which nothing could be given any more, by reason. Each needs somebody to see to it.",
+  labelNames: ["why"] as const,
+  registers,
+});
+for (const why of WHYS) unfulfilledPayments.inc({ why }, 0);
 export const corruptKeys = new Counter({
   name: "holdfast_corrupt_keys_total",
   help: "Requests that met a Redis key holding something else than it should. Alarm when it moves.",

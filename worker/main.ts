@@ -13,6 +13,7 @@ import { checkMigrations } from "../src/postgres/migrate.ts";
 import { forgetRecords } from "../src/postgres/once.ts";
 import { rebuildChunk } from "../src/postgres/rebuilding.ts";
 import { openRecording } from "../src/postgres/recording.ts";
+import { createUnfulfilled } from "../src/postgres/unfulfilled.ts";
 import { createAuditReader } from "../src/redis/audit-reader.ts";
 import { createBacklog } from "../src/redis/backlog.ts";
 import { createBatcher } from "../src/redis/batcher.ts";
@@ -39,6 +40,7 @@ import { createKeeper } from "./keeper.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import { startLoop } from "./loop.ts";
 import { createPartitionMaker } from "./partition-maker.ts";
+import { createPaymentMeter } from "./payment-meter.ts";
 import { createPruner } from "./pruner.ts";
 import { createRebuilder } from "./rebuilder.ts";
 import { BLOCK_MS, createRecorder } from "./recorder.ts";
@@ -172,6 +174,7 @@ async function main() {
     keeper,
     auditor,
     createLagMeter({ stream, ledger }),
+    createPaymentMeter(createUnfulfilled(pool)),
     createPartitionMaker({ ledger, log }),
   ].map((agent) => startLoop(agent, log));
 

@@ -153,6 +153,11 @@ export const auditRoundAge = new Gauge({
   help: "How long ago the audit has last looked at all stocks; 0 before it ever has, and on a standby.",
   registers,
 });
+export const unresolvedPayments = new Gauge({
+  name: "holdfast_unresolved_payments",
+  help: "Payments for which nothing could be given, and that nobody has resolved. Alarm above 0.",
+  registers,
+});
 export const agentFailures = new Counter({
   name: "holdfast_agent_failures_total",
   help: "Failed runs of the worker's agents.",

@@ -4,7 +4,8 @@
 -- KEYS  admission, deadlines; for each hold: hold
 -- ARGV  token, rebuild, holds (a JSON list; of each, all of them texts: hold_id, status, lines, user_id,
 --       created_at, expires_at, version; and, each empty as long as it is active or when there is none:
---       ended_at, ended_by, order_id, payment_ref, extensions). One text is quicker to send than a dozen
+--       ended_at, ended_by, order_id, payment_ref, extensions, late, partial). One text is quicker to send
+--       than a dozen
 --       for each hold
 -- Reply {RESTORED, holds} | {LOST}, what was written
 -- include lib/batch.lua
@@ -20,7 +21,7 @@ local holds, due, ended = 0, {}, {}
 
 local function write(hold_key, hold)
   local _, status, lines, user_id, created_at, expires_at, version = unpack(hold)
-  local ended_at, ended_by, order_id, payment_ref, extensions = unpack(hold, 8)
+  local ended_at, ended_by, order_id, payment_ref, extensions, late, partial = unpack(hold, 8)
   call("DEL", hold_key)
   call("HSET", hold_key, "status", status, "lines", lines, "user_id", user_id, "created_at", created_at,
     "expires_at", expires_at, "version", version)
@@ -29,6 +30,8 @@ local function write(hold_key, hold)
   call("HSET", hold_key, "ended_at", ended_at, "ended_by", ended_by)
   if order_id ~= "" then call("HSET", hold_key, "order_id", order_id) end
   if payment_ref ~= "" then call("HSET", hold_key, "payment_ref", payment_ref) end
+  if late == "1" then call("HSET", hold_key, "late", late) end
+  if partial == "1" then call("HSET", hold_key, "partial", partial) end
   call("PEXPIREAT", hold_key, format("%d", whole(ended_at) + ENDED_KEPT_MS))
 end
 

@@ -58,6 +58,15 @@ local function open_hold(request)
   return hold
 end
 
+-- Says that a hold has ended, whose units were moved before.
+local function note_ending(hold, request, status, lines, more)
+  hold.status, hold.version = status, format("%d", whole(hold.version) + 1)
+  hold.ended_at, hold.ended_by = now_text, request.event_id
+  add_event(request.event_id, "HOLD_" .. status,
+    hold_payload(hold, request.request_id, lines, ',"ended_at":' .. now_text .. more))
+  ended[#ended + 1] = hold
+end
+
 -- Ends an active hold: its units leave `held`, and go back to `available` unless they are sold.
 local function end_hold(hold, request, status, more)
   for _, line in ipairs(request.lines) do
@@ -66,11 +75,7 @@ local function end_hold(hold, request, status, more)
     count_customer(line.sku, hold.user_id, -given_back, -1)
     forget_own_hold(line.sku, hold.user_id, hold.hold_id)
   end
-  hold.status, hold.version = status, format("%d", whole(hold.version) + 1)
-  hold.ended_at, hold.ended_by = now_text, request.event_id
-  add_event(request.event_id, "HOLD_" .. status,
-    hold_payload(hold, request.request_id, request.lines, ',"ended_at":' .. now_text .. more))
-  ended[#ended + 1] = hold
+  note_ending(hold, request, status, request.lines, more)
 end
 
 local function write_endings()

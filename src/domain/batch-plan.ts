@@ -4,7 +4,9 @@ import {
   type HoldPayload,
   type InventoryEvent,
   isHoldEvent,
+  isPaymentEvent,
   isRulesEvent,
+  type PaymentPayload,
   type RulesPayload,
 } from "./event.ts";
 import { changesOf, type LineChange } from "./line-changes.ts";
@@ -50,6 +52,8 @@ export type BatchPlan = {
   relined: string[];
   /** The newest rules of each sku the events speak of. */
   rules: RulesPayload[];
+  /** Those that could not be fulfilled. */
+  payments: PaymentPayload[];
   levels: StockLevel[];
   movements: Movement[];
   /** Every store the events speak of. */
@@ -81,6 +85,7 @@ export function planBatch(
   const holds = new Map<string, HoldPayload>();
   const relined = new Set<string>();
   const rules = new Map<string, RulesPayload>();
+  const payments: PaymentPayload[] = [];
   const changed = new Map<string, StockLevel>();
   const movements: Movement[] = [];
   const stores = new Set<string>();
@@ -103,7 +108,8 @@ export function planBatch(
       const known = rules.get(event.payload.sku);
       if (!known || known.version < event.payload.version)
         rules.set(event.payload.sku, event.payload);
-    } else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
+    } else if (isPaymentEvent(event)) payments.push(event.payload);
+    else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
 
     const cause = causeOf(event);
     for (const change of changesOf(event)) {
@@ -120,6 +126,7 @@ export function planBatch(
     holds: [...holds.values()],
     relined: [...relined],
     rules: [...rules.values()],
+    payments,
     levels: [...changed.values()],
     movements,
     stores: [...stores],
@@ -135,6 +142,9 @@ type Cause = Pick<Movement, "occurred_at" | "reference" | "reason" | "notes" | "
 // Of all movements of an event.
 function causeOf(event: InventoryEvent): Cause {
   const { occurred_at, reason = null } = event.payload;
+  if (isPaymentEvent(event)) {
+    return { occurred_at, reference: null, reason, notes: null, actor: null };
+  }
   if (isRulesEvent(event)) {
     return { occurred_at, reference: null, reason, notes: null, actor: event.payload.actor };
   }

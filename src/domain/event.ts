@@ -1,4 +1,5 @@
 import type { Hold, HoldStatus, Line } from "./hold.ts";
+import type { UnfulfilledPayment } from "./payment.ts";
 import type { SaleRules } from "./rules.ts";
 
 /** Which status each event of a hold leaves it in. */
@@ -15,10 +16,13 @@ export const HOLD_EVENTS = {
 export const STOCK_EVENTS = ["STOCK_ADJUSTED", "STOCK_COUNTED", "STOCK_TRANSFERRED"] as const;
 /** Changes of what a sale allows, which move no units. */
 export const RULES_EVENTS = ["RULES_CHANGED"] as const;
+/** Money that moved, and that no units could be given for. */
+export const PAYMENT_EVENTS = ["PAYMENT_UNFULFILLED"] as const;
 export type HoldEventType = keyof typeof HOLD_EVENTS;
 export type StockEventType = (typeof STOCK_EVENTS)[number];
 type RulesEventType = (typeof RULES_EVENTS)[number];
-export type EventType = HoldEventType | StockEventType | RulesEventType;
+type PaymentEventType = (typeof PAYMENT_EVENTS)[number];
+export type EventType = HoldEventType | StockEventType | RulesEventType | PaymentEventType;
 const HOLD_EVENT_TYPES = Object.keys(HOLD_EVENTS) as HoldEventType[]; // Object.keys forgets the literals
 /** Those that may move units of a stock. */
 export const MOVING_EVENTS: readonly EventType[] = [
@@ -29,6 +33,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   ...HOLD_EVENT_TYPES,
   ...STOCK_EVENTS,
   ...RULES_EVENTS,
+  ...PAYMENT_EVENTS,
 ];
 
 /** A stock as an event left it. */
@@ -84,6 +89,13 @@ export type RulesPayload = Happening & {
   counting_begins: boolean;
 };
 
+/** What is said of a payment that nothing could be given for. */
+export type PaymentPayload = Happening &
+  UnfulfilledPayment & {
+    /** As it was then; null when nobody knew it. */
+    hold: Pick<Hold, "status" | "user_id" | "lines"> | null;
+  };
+
 /**
  * A fact that happened. `seq` counts a partition's events without gaps; `generation` is the admission of Redis
  * under which it did, 0 before the first one; `payload_json` is what was said.
@@ -99,9 +111,14 @@ type Fact<Type extends EventType, Payload> = {
 export type HoldEvent = Fact<HoldEventType, HoldPayload>;
 export type StockEvent = Fact<StockEventType, StockPayload>;
 export type RulesEvent = Fact<RulesEventType, RulesPayload>;
-export type InventoryEvent = HoldEvent | StockEvent | RulesEvent;
+export type PaymentEvent = Fact<PaymentEventType, PaymentPayload>;
+export type InventoryEvent = HoldEvent | StockEvent | RulesEvent | PaymentEvent;
 
 export const isHoldEvent = (event: InventoryEvent): event is HoldEvent => isHoldType(event.type);
+export const isPaymentEvent = (event: InventoryEvent): event is PaymentEvent =>
+  isPaymentType(event.type);
+export const isPaymentType = (type: EventType): type is PaymentEventType =>
+  PAYMENT_EVENTS.some((payment) => payment === type);
 export const isRulesEvent = (event: InventoryEvent): event is RulesEvent => isRulesType(event.type);
 export const isRulesType = (type: EventType): type is RulesEventType =>
   RULES_EVENTS.some((rules) => rules === type);

@@ -22,6 +22,10 @@ export type Hold = {
   payment_ref?: string | undefined;
   /** How often it was given more time. */
   extensions?: number | undefined;
+  /** It was sold after its deadline. */
+  late?: boolean | undefined;
+  /** Only these lines of it were sold. */
+  partial?: boolean | undefined;
 };
 
 /** The status at `now`: a hold is expired from its deadline on, whether or not the sweeper has been. */

@@ -2,6 +2,7 @@ import {
   type HoldEventType,
   type InventoryEvent,
   isHoldEvent,
+  isPaymentEvent,
   isRulesEvent,
   type StockState,
 } from "./event.ts";
@@ -11,7 +12,7 @@ export type LineChange = StockState & { available_delta: number; held_delta: num
 
 /** How an event changed each of its stocks. */
 export function changesOf(event: InventoryEvent): LineChange[] {
-  if (isRulesEvent(event)) return [];
+  if (isRulesEvent(event) || isPaymentEvent(event)) return [];
   if (!isHoldEvent(event)) return event.payload.lines.map((line) => ({ ...line, held_delta: 0 }));
   const { type, payload } = event;
   if (type === "HOLD_EXTENDED") return [];

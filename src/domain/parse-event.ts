@@ -5,13 +5,16 @@ import {
   type HoldPayload,
   type InventoryEvent,
   isHoldType,
+  isPaymentType,
   isRulesType,
+  type PaymentPayload,
   type RulesPayload,
   type StockEventType,
   type StockPayload,
 } from "./event.ts";
-import { HOLD_STATUSES } from "./hold.ts";
-import { CODE_PATTERN, HOLD_ID_PATTERN } from "./ids.ts";
+import { HOLD_STATUSES, parseLines } from "./hold.ts";
+import { CODE_PATTERN, HOLD_ID_PATTERN, PAYMENT_ID_PATTERN } from "./ids.ts";
+import { WHYS } from "./payment.ts";
 import { rulesFromJson } from "./rules.ts";
 
 /** The only version so far. A payload only ever grows, so readers ignore members they don't know. */
@@ -50,6 +53,7 @@ export function parseEvent(fields: Record<string, string>): InventoryEvent {
   const envelope = { event_id, seq, generation, payload_json };
   if (isHoldType(type)) return { ...envelope, type, payload: readHoldPayload(type, payload) };
   if (isRulesType(type)) return { ...envelope, type, payload: readRulesPayload(payload) };
+  if (isPaymentType(type)) return { ...envelope, type, payload: readPaymentPayload(payload) };
   return { ...envelope, type, payload: readStockPayload(type, payload) };
 }
 
@@ -68,6 +72,8 @@ function readHoldPayload(type: HoldEventType, payload: Record<string, unknown>):
     ended_at: optional(payload.ended_at, (at) => whole(at, "ended_at", 0, MILLIS_MAX)),
     order_id: optionalText(payload.order_id, "order_id"),
     payment_ref: optionalText(payload.payment_ref, "payment_ref"),
+    late: payload.late === true || undefined,
+    partial: payload.partial === true || undefined,
     reason: optionalText(payload.reason, "reason"),
     extensions: optional(payload.extensions, (count) => whole(count, "extensions", 1)),
     record: recordIn(payload.record),
@@ -115,6 +121,29 @@ function readRulesPayload(payload: Record<string, unknown>): RulesPayload {
     counts: payload.counts === true,
     counting_begins: payload.counting_begins === true,
     record: recordIn(payload.record),
+  };
+}
+
+function readPaymentPayload(payload: Record<string, unknown>): PaymentPayload {
+  return {
+    event_version: oneOf(EVENT_VERSIONS, payload.event_version, "event_version"),
+    occurred_at: whole(payload.occurred_at, "occurred_at", 0, MILLIS_MAX),
+    request_id: text(payload.request_id, "request_id"),
+    hold_id: matching(HOLD_ID_PATTERN, payload.hold_id, "hold_id"),
+    payment_id: matching(PAYMENT_ID_PATTERN, payload.payment_id, "payment_id"),
+    payment_ref: text(payload.payment_ref, "payment_ref"),
+    why: oneOf(WHYS, payload.why, "why"),
+    hold: optional(payload.hold, readPaidHold) ?? null,
+    record: recordIn(payload.record),
+  };
+}
+
+function readPaidHold(json: unknown) {
+  const hold = members(json, "hold");
+  return {
+    status: oneOf(HOLD_STATUSES, hold.status, "hold.status"),
+    user_id: text(hold.user_id, "hold.user_id"),
+    lines: parseLines(text(hold.lines, "hold.lines")) ?? [],
   };
 }
 

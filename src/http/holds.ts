@@ -2,6 +2,14 @@ import { z } from "zod";
 import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../domain/hold.ts";
 import { REASON_CHARS_MAX, TTL_SECONDS_DEFAULT } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
+import {
+  CONFIRM_PROBLEMS,
+  confirmHold,
+  onExpired,
+  partLines,
+  presentSale,
+  sold,
+} from "./confirming.ts";
 import type { RouteDeps } from "./deps.ts";
 import { isoTime, paymentRef, quantity, sku, storeId, time, ttlSeconds, userId } from "./fields.ts";
 import { findHold, knownForm } from "./find-hold.ts";
@@ -31,6 +39,7 @@ const confirmed = z.object({
   order_id: orderId,
   payment_ref: paymentRef,
   confirmed_at: time,
+  ...sold,
 });
 const cancelled = z.object({ hold_id: holdId, status: z.enum(["CANCELLED", "EXPIRED"]) });
 const shown = z.object({
@@ -45,6 +54,7 @@ const shown = z.object({
   ended_at: time.optional(),
   order_id: orderId.optional(),
   payment_ref: paymentRef.optional(),
+  late: sold.late,
 });
 
 /** The checkout's calls: each parses, makes one call, and presents its answer. */
@@ -123,16 +133,27 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
       path: "/holds/confirm",
       tag: TAG,
       summary: "Sell what is held",
-      description: "Again with the same payment_ref: the same answer. With another: refused.",
+      description:
+        "Again with the same payment_ref: the same answer. With another: refused. With `on_expired: reacquire`, for money that has moved: see `PAYMENT_UNFULFILLED`.",
       idempotency_key: "OPTIONAL",
-      body: z.strictObject({ hold_id: holdId, payment_ref: paymentRef }),
+      body: z.strictObject({
+        hold_id: holdId,
+        payment_ref: paymentRef,
+        lines: partLines,
+        on_expired: onExpired,
+      }),
+      body_example: {
+        hold_id: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142",
+        payment_ref: "pay_81",
+      },
       answers: { 200: { description: "Sold.", body: confirmed } },
-      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED", "HOLD_NOT_FOUND"],
+      problems: CONFIRM_PROBLEMS,
     },
     request_budget_ms,
-    async ({ body: { hold_id, payment_ref }, key, context }) => {
-      const order = await inventory.confirmHold(
-        { hold_id: knownForm(hold_id), payment_ref, idempotency_key: key || undefined },
+    async ({ body: { hold_id, payment_ref, lines, on_expired }, key, context }) => {
+      const order = await confirmHold(
+        deps,
+        { route: "confirm", hold_id, payment_ref, lines, on_expired, idempotency_key: key },
         context,
       );
       return {
@@ -144,6 +165,7 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
           order_id: order.order_id,
           payment_ref,
           confirmed_at: isoTime(order.confirmed_at),
+          ...presentSale(order),
         },
       };
     },
@@ -208,6 +230,7 @@ function present(hold: Hold, now: number): z.infer<typeof shown> {
     ...(hold.ended_at === undefined ? {} : { ended_at: isoTime(hold.ended_at) }),
     ...(hold.order_id === undefined ? {} : { order_id: hold.order_id }),
     ...(hold.payment_ref ? { payment_ref: hold.payment_ref } : {}),
+    ...(hold.late ? { late: true } : {}),
   };
 }
 

@@ -109,6 +109,17 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Overloaded",
     remedy: "Nothing was done. Ask again after Retry-After seconds, with the same key.",
   },
+  PAYMENT_ALREADY_RESOLVED: {
+    status: 409,
+    title: "Payment already resolved",
+    remedy: "Somebody has resolved it otherwise: `resolution` and `reference` say how.",
+  },
+  PAYMENT_UNFULFILLED: {
+    status: 409,
+    title: "Payment unfulfilled",
+    remedy:
+      "Nothing can be given for this payment any more; `why` says what was in the way. It is written down under `payment_id`, and the same payment gets this answer for good: give the money back, or send the goods otherwise, and resolve it.",
+  },
   PRODUCT_EXISTS: {
     status: 409,
     title: "Product exists",

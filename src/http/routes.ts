@@ -24,6 +24,7 @@ import { createRulesRoutes } from "./v1/rules.ts";
 import { createStockRoutes } from "./v1/stock.ts";
 import { createStoreRoutes } from "./v1/stores.ts";
 import { createTransferRoutes } from "./v1/transfers.ts";
+import { createUnfulfilledRoutes } from "./v1/unfulfilled-payments.ts";
 
 /** Every route, the hot ones first: Express tries them in this order. */
 export function createRoutes(deps: RouteDeps): Route[] {
@@ -42,6 +43,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createStoreRoutes(deps),
     ...createRulesRoutes(deps),
     ...createOrderRoutes(deps),
+    ...createUnfulfilledRoutes(deps),
     ...createMovementRoutes(deps),
     ...createEventRoutes(deps),
     ...createIdempotencyRoutes(deps),

@@ -1,5 +1,5 @@
 import type { SeqRange } from "../domain/batch-plan.ts";
-import type { HoldPayload } from "../domain/event.ts";
+import { type HoldPayload, isHoldEvent } from "../domain/event.ts";
 import { MalformedEvent, parseEvent } from "../domain/parse-event.ts";
 import { type AdmissionState, type Judgement, judge, type Sides } from "../domain/recovery.ts";
 import { within } from "../within.ts";
@@ -231,8 +231,8 @@ async function outdateDead(
 
 function holdIn(fields: Record<string, string>): [string, HoldPayload][] {
   try {
-    const { payload } = parseEvent(fields);
-    return "hold_id" in payload ? [[payload.hold_id, payload]] : [];
+    const event = parseEvent(fields);
+    return isHoldEvent(event) ? [[event.payload.hold_id, event.payload]] : [];
   } catch (error) {
     if (error instanceof MalformedEvent) return []; // that is why it is dead
     throw error;

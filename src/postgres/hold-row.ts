@@ -10,6 +10,8 @@ export type HoldRow = {
   order_id: string | null;
   payment_ref: string | null;
   version: number;
+  late: boolean;
+  partial: boolean;
   lines: Hold["lines"];
 };
 
@@ -21,7 +23,7 @@ export const linesOf = (table: string) => `(
 ) as lines`;
 
 export const HOLD_COLUMNS = `holds.hold_id, status, user_id, created_at, expires_at, ended_at, order_id,
-  payment_ref, version, ${linesOf("holds")}`;
+  payment_ref, version, late, partial, ${linesOf("holds")}`;
 
 export const holdOf = (row: HoldRow): Hold => ({
   ...row,
@@ -30,4 +32,6 @@ export const holdOf = (row: HoldRow): Hold => ({
   ended_at: row.ended_at?.getTime(),
   order_id: row.order_id ?? undefined,
   payment_ref: row.payment_ref ?? undefined,
+  late: row.late || undefined,
+  partial: row.partial || undefined,
 });

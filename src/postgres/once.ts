@@ -11,6 +11,7 @@ export const RECORD_ROUTES = [
   "rebuild_projections",
   "replay_dead_letters",
   "approve_recovery",
+  "resolve_payment",
 ] as const;
 export type RecordRoute = (typeof RECORD_ROUTES)[number];
 

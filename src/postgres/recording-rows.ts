@@ -6,10 +6,11 @@ import {
   type StockLevel,
   stockOf,
 } from "../domain/batch-plan.ts";
-import { type HoldPayload, type InventoryEvent, isHoldEvent } from "../domain/event.ts";
+import type { HoldPayload, InventoryEvent } from "../domain/event.ts";
 import { changesOf } from "../domain/line-changes.ts";
 import type { Connection, Statement } from "./client.ts";
 import { replaceLines, upsertRules } from "./recording-changes.ts";
+import { insertPayments, markSold } from "./recording-payments.ts";
 
 // The rows of one recorded batch, a statement for each table however large the batch is. Rows that others
 // write too are sorted, so that two writers of them wait for each other instead of locking crosswise.
@@ -43,7 +44,7 @@ export async function insertProcessed(
       words(sorted.map(({ event_id }) => event_id)),
       numbers(sorted.map(({ seq }) => seq)),
       words(sorted.map(({ type }) => type)),
-      words(sorted.map((event) => (isHoldEvent(event) ? event.payload.hold_id : ""))),
+      words(sorted.map((event) => ("hold_id" in event.payload ? event.payload.hold_id : ""))),
       numbers(sorted.map(({ payload }) => payload.occurred_at)),
       sorted.map(({ payload_json }) => payload_json).join(BETWEEN_PAYLOADS),
     ],
@@ -77,12 +78,15 @@ export async function readLevels(client: Connection, events: InventoryEvent[]) {
 export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
   const holds = plan.holds.toSorted((a, b) => (a.hold_id < b.hold_id ? -1 : 1));
   const sold = holds.filter(isSold);
+  const marked = sold.filter(({ late, partial }) => late || partial);
   const relined = holds.filter(({ hold_id }) => plan.relined.includes(hold_id));
   return [
     ...(holds.length > 0 ? [upsertHolds(holds), insertLines(holds)] : []),
     ...(relined.length > 0 ? replaceLines(relined) : []),
     ...(plan.rules.length > 0 ? [upsertRules(plan.rules)] : []),
     ...(sold.length > 0 ? [insertOrders(sold)] : []),
+    ...(marked.length > 0 ? [markSold(marked)] : []),
+    ...(plan.payments.length > 0 ? [insertPayments(plan.payments)] : []),
     upsertLevels(plan.levels.toSorted((a, b) => (stockOf(a) < stockOf(b) ? -1 : 1))),
     insertMovements(plan.movements),
     ...(stores.length > 0 ? [insertStores(stores.toSorted())] : []),

@@ -29,6 +29,8 @@ export function parseHold(hold_id: string, tuple: Tuple): Hold | null {
     ended_at: ended_at === undefined ? undefined : Number(ended_at),
     order_id: fields.get("order_id"),
     payment_ref: fields.get("payment_ref"),
+    late: fields.get("late") === "1" || undefined,
+    partial: fields.get("partial") === "1" || undefined,
   };
 }
 

@@ -4,7 +4,11 @@ import { type CallContext, createSubmit, nothingDone } from "./deciding.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptName } from "./scripts.ts";
 
-const STALE_LINES_TRIES_MAX = 100;
+/** How often a hold's lines may change while somebody ends it. */
+export const STALE_LINES_TRIES_MAX = 100;
+
+/** A caller's idempotency key, as a script takes it. */
+export type Idem = { key: string; fingerprint: string };
 
 export type LinesReader = ReturnType<typeof createLinesReader>;
 

@@ -4,15 +4,21 @@ import { newEventId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
-import { type CallContext, commonRefusal } from "./deciding.ts";
+import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
-import { createLinesReader, createSubmitWithLines, lineArgs } from "./hold-lines.ts";
+import {
+  createLinesReader,
+  createSubmitWithLines,
+  type Idem,
+  lineArgs,
+} from "./hold-lines.ts";
 import { createHolding } from "./holding.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import type { Releases } from "./releases.ts";
 import type { ScriptName } from "./scripts.ts";
+import { createSettling, notHeld, type Part, partArgs, type Sale, saleOf } from "./settling.ts";
 
 export type Inventory = ReturnType<typeof createInventory>;
 
@@ -37,31 +43,30 @@ export function createInventory(deps: {
   /**
    * Sells a hold's units. Again with the same payment_ref gives the same order.
    * @param input.payment_ref "" when the payment has no name
+   * @param input.parts none: all that is held. What is held beyond them goes back
    */
   async function confirmHold(
     input: {
       hold_id: string;
       payment_ref: string;
+      parts?: Part[] | undefined;
       idempotency_key?: string | undefined;
       route?: "confirm" | "v1_confirm" | undefined;
     },
     context: CallContext,
-  ): Promise<{ order_id: string; confirmed_at: number; replayed: boolean }> {
+  ): Promise<Sale> {
     const order_id = newOrderId();
-    const { hold_id, payment_ref, route = "confirm" } = input;
-    const idem = idemOf(route, input.idempotency_key, [hold_id, payment_ref]);
-    const tuple = await endHold("confirm_holds", hold_id, idem, [order_id, payment_ref], context);
+    const { hold_id, payment_ref, parts = [], route = "confirm" } = input;
+    const asked = [hold_id, payment_ref, ...(parts.length > 0 ? [parts] : [])];
+    const idem = idemOf(route, input.idempotency_key, asked);
+    const args = [order_id, payment_ref, ...partArgs(parts)];
+    const tuple = await endHold("confirm_holds", hold_id, idem, args, context);
     switch (tuple[0]) {
       case "CONFIRMED":
-      case "REPLAYED": {
-        const [, first_id, confirmed_at] = tuple;
-        const replayed = first_id !== order_id;
-        return {
-          order_id: String(first_id),
-          confirmed_at: Number(confirmed_at),
-          replayed,
-        };
-      }
+      case "REPLAYED":
+        return saleOf(tuple, order_id);
+      case "NOT_HELD":
+        throw notHeld(tuple, parts);
       case "HOLD_ALREADY_CONFIRMED":
         throw new Rejection(
           "HOLD_ALREADY_CONFIRMED",
@@ -143,7 +148,7 @@ export function createInventory(deps: {
   function endHold(
     script: ScriptName,
     hold_id: string,
-    idem: { key: string; fingerprint: string } | null,
+    idem: Idem | null,
     args: string[],
     context: CallContext,
   ): Promise<Tuple> {
@@ -177,6 +182,7 @@ export function createInventory(deps: {
   return {
     createHold,
     confirmHold,
+    ...createSettling({ submit: createSubmit(batcher), readLines, idemOf, keys }),
     cancelHold,
     expireHold,
     readHold,

@@ -21,6 +21,7 @@ export const IDEM_ROUTES = [
   "extend",
   "v1_extend",
   "change",
+  "payment",
 ] as const;
 export type IdemRoute = (typeof IDEM_ROUTES)[number];
 

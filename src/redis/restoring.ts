@@ -27,6 +27,8 @@ export type RestoredHold = {
   order_id?: string | undefined;
   payment_ref?: string | undefined;
   extensions?: number | undefined;
+  late?: boolean | undefined;
+  partial?: boolean | undefined;
 };
 
 /** NEWER: what Redis has a newer version of stays. FORCED: nothing does that is different. */
@@ -263,7 +265,10 @@ async function loadScripts(redis: Redis): Promise<Record<ScriptName, string>> {
 const holdWords = (hold: RestoredHold): (string | number)[] => [
   hold.hold_id,
   hold.status,
-  hold.lines.map(({ sku, store_id, quantity }) => `${sku}@${store_id}=${quantity}`).join(" "),
+  hold.lines
+    .filter(({ quantity }) => quantity > 0) // a line that an event says was taken out
+    .map(({ sku, store_id, quantity }) => `${sku}@${store_id}=${quantity}`)
+    .join(" "),
   hold.user_id,
   hold.created_at,
   hold.expires_at,
@@ -273,6 +278,8 @@ const holdWords = (hold: RestoredHold): (string | number)[] => [
   hold.order_id ?? "",
   hold.payment_ref ?? "",
   hold.extensions || "",
+  hold.late ? 1 : "",
+  hold.partial ? 1 : "",
 ];
 
 // Lua would make floating point numbers of what is no text.

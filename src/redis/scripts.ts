@@ -19,6 +19,7 @@ export type ScriptName =
   | "read_holds"
   | "change_stocks"
   | "change_rules"
+  | "settle_payments"
   | "transfer_stock"
   | "create_purchases"
   | "read_stocks"

@@ -80,6 +80,7 @@ describe("a batch of events in order", () => {
       holds: [],
       relined: [],
       rules: [],
+      payments: [],
       levels: [],
       movements: [],
       stores: [],

@@ -5,6 +5,7 @@ import {
   HOLD_EVENTS,
   type HoldEventType,
   isHoldEvent,
+  PAYMENT_EVENTS,
   RULES_EVENTS,
   STOCK_EVENTS,
 } from "../../src/domain/event.ts";
@@ -238,8 +239,13 @@ describe("each event moves its units from where they were to where they are", ()
   });
 
   test("and these are all there are", () => {
-    expect(EVENT_TYPES).toHaveLength(11);
-    const groups = [...Object.keys(HOLD_EVENTS), ...STOCK_EVENTS, ...RULES_EVENTS];
+    expect(EVENT_TYPES).toHaveLength(12);
+    const groups = [
+      ...Object.keys(HOLD_EVENTS),
+      ...STOCK_EVENTS,
+      ...RULES_EVENTS,
+      ...PAYMENT_EVENTS,
+    ];
     expect(new Set(EVENT_TYPES)).toEqual(new Set(groups));
   });
 });

@@ -16,6 +16,7 @@ import { fresh, openShop, postJson, type Shop } from "./shop.ts";
 const { operations } = readDocument();
 const HOLD = "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
 const ORDER = "O-01a1fbe0-b90a-7068-a328-4e73558f5087";
+const PAYMENT = "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
 
 /** A test for each operation that is such a one. */
 const each = (is: (operation: Operation) => boolean) =>
@@ -35,12 +36,18 @@ beforeAll(async () => {
     (await postJson(`${url}${path}`, body, { "Idempotency-Key": key })).body;
   const sold = await write("/v1/purchase", { sku: "tea", qty: 1 }, "cart-17");
   const held = await write("/v1/reservations", { lines: [{ sku: "tea", qty: 1 }] }, "cart-18");
+  const lost = await write("/v1/reservations", { lines: [{ sku: "tea", qty: 1 }] }, "cart-19");
+  const lostPath = `/v1/reservations/${lost.reservationId}`;
+  await write(`${lostPath}:cancel`, {}, "cart-19");
+  const late = { paymentRef: "pay_82", onExpired: "reacquire" };
+  const paid = await write(`${lostPath}:confirm`, late, "cart-19");
   await recordAll(redis, shop.database.url);
   api = createCalls(
     url,
     new Map([
       [ORDER, String(sold.orderId)],
       [HOLD, String(held.reservationId)],
+      [PAYMENT, String(paid.paymentId)],
     ]),
   );
 });

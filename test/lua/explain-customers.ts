@@ -1,4 +1,9 @@
-type Line = { sku: string; quantity: number; held_delta?: number };
+type Line = {
+  sku: string;
+  quantity: number;
+  available_delta?: number;
+  held_delta?: number;
+};
 type Payload = {
   sku?: string;
   user_id?: string;
@@ -7,7 +12,11 @@ type Payload = {
 };
 
 /** What an event does to its customer's [units, active holds] of a line's sku. */
-function deltasOf(type: string | undefined, { quantity, held_delta = 0 }: Line): [number, number] {
+function deltasOf(type: string | undefined, line: Line): [number, number] {
+  const { quantity, available_delta = 0, held_delta = 0 } = line;
+  if (type === "HOLD_CONFIRMED" && line.held_delta !== undefined) {
+    return [0 - available_delta, held_delta < 0 ? -1 : 0]; // in part, or taken again
+  }
   switch (type) {
     case "HOLD_CHANGED":
       return [held_delta, Number(quantity > 0) - Number(quantity - held_delta > 0)];

@@ -24,6 +24,7 @@ const rules = fc.oneof(
     arbitrary: fc.subarray(["max_per_customer=5", "max_per_order=3", "hold_seconds=60"]),
   },
   { weight: 5, arbitrary: fc.uniqueArray(some, { maxLength: 2 }) },
+  { weight: 2, arbitrary: fc.constant([`closes_at=${PAST}`]) },
   { weight: 1, arbitrary: fc.constant(["max_per_order=two"]) },
 );
 

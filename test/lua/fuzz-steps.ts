@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Redis } from "ioredis";
 import { changingStep } from "./fuzz-changing-steps.ts";
+import { parts, settleStepOf } from "./fuzz-payment-steps.ts";
 import { rulesStep } from "./fuzz-rules-steps.ts";
 import { stockStep } from "./fuzz-stock-steps.ts";
 import {
@@ -77,8 +78,8 @@ const ending = fc
     key === undefined ? common : { ...common, idem: key, fingerprint: print },
   );
 const confirm = fc
-  .tuple(ending, fc.constantFrom("p1", "p1", "p2", "", ""))
-  .map(([common, payment_ref]) => confirmRequest({ ...common, payment_ref }));
+  .tuple(ending, fc.constantFrom("p1", "p1", "p2", "", ""), parts)
+  .map(([common, payment_ref, some]) => confirmRequest({ ...common, payment_ref, parts: some }));
 const cancel = ending.map(cancelRequest);
 const expire = spec.map(expireRequest);
 const read = fc
@@ -95,6 +96,7 @@ export const anyStep = fc.oneof(
     ),
   },
   { weight: 3, arbitrary: step("confirm_holds", batchOf(confirm, 4)) },
+  { weight: 2, arbitrary: settleStepOf(ending) },
   { weight: 3, arbitrary: step("cancel_holds", batchOf(cancel, 4)) },
   { weight: 2, arbitrary: step("expire_holds", batchOf(expire, 4)) },
   { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
@@ -150,6 +152,13 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
   [
     "a set as record",
     (redis) => redis.multi().del("idem:reserve:k0").sadd("idem:reserve:k0", "1").exec(),
+  ],
+  [
+    "a list as payment",
+    async (redis) => {
+      for (const id of HOLDS)
+        await redis.rpush(`idem:payment:${id} p1`, "1").catch(() => undefined);
+    },
   ],
   ["letters in another store", (redis) => redis.set("stock:a@north", "abc")],
   ["text as stores", (redis) => redis.set(keys.stores, "text")],

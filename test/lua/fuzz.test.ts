@@ -11,7 +11,7 @@ import { dumpAll, keys, openScripts, registerStores, type ScriptSide } from "./s
 const names = [...readScripts().keys()];
 const EFFECTS = [
   ...["CREATED", "CONFIRMED", "CANCELLED", "EXPIRED"],
-  ...["CHANGED", "TRANSFERRED", "PURCHASED", "EXTENDED"],
+  ...["CHANGED", "TRANSFERRED", "PURCHASED", "EXTENDED", "UNFULFILLED"],
 ];
 const OF_CORRUPT_KEYS = / (CORRUPT|RECOVERING)$/;
 const STORES_MAX = 1_000;

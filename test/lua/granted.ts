@@ -1,5 +1,6 @@
 import type { ScriptName } from "../../src/redis/scripts.ts";
 import { changeLinesRequest, extendRequest } from "./changing-requests.ts";
+import { settleRequest } from "./payment-requests.ts";
 import { rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
@@ -33,6 +34,7 @@ export const GRANTED: [ScriptName, string, () => Request][] = [
     "TRANSFERRED",
     () => transferRequest({ lines: [{ sku: "phone", quantity: 1 }] }),
   ],
+  ["settle_payments", "CONFIRMED", () => settleRequest({ ...hold, idem: "k" })],
   ["create_purchases", "PURCHASED", () => purchaseRequest({})],
   ["extend_holds", "EXTENDED", () => extendRequest(hold)],
   [

@@ -28,6 +28,7 @@ const FLAGS = new Map([
   ["read_holds", "#!lua flags=no-writes"],
   ["read_stocks", "#!lua flags=no-writes"],
   ["reduce_holds", "#!lua flags=allow-oom"],
+  ["settle_payments", "#!lua flags=allow-oom"],
   ["transfer_stock", "#!lua"],
 ]);
 /** Where the source's name for a key or argument is not the header's: one of these is. */

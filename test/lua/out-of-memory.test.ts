@@ -10,6 +10,7 @@ import {
   openScripts,
   type ScriptSide,
 } from "./script-side.ts";
+import { settleRequest } from "./payment-requests.ts";
 import { readStocksRequest } from "./stock-requests.ts";
 
 let side: ScriptSide;
@@ -30,6 +31,14 @@ test("a full Redis refuses a new hold before the script's first line", async () 
   const before = await dumpAll(side.redis);
   await expect(side.call("create_holds", createRequest())).rejects.toThrow(/^OOM /);
   expect(await dumpAll(side.redis)).toEqual(before);
+});
+
+test("a full Redis still writes down a payment that it can't fulfil", async () => {
+  const hold = await side.hold();
+  await side.call("cancel_holds", cancelRequest(hold));
+  await fill();
+  const { tuples } = await side.call("settle_payments", settleRequest(hold));
+  expect(tuples[0]?.[0]).toBe("UNFULFILLED");
 });
 
 test("a full Redis still sells, takes back, expires and reads what is held", async () => {

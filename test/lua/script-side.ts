@@ -80,6 +80,13 @@ function replacedParts(options: string, replaced: CreateSpec["replaced"]): Reque
   return { keys: [keys.hold(hold_id), ...parts.keys], args: [event_id, hold_id, ...parts.args] };
 }
 
+export type PartSpec = { sku: string; quantity: number | string };
+/** What is to be sold of a hold; nothing named means all of it. */
+export const partArgs = (parts: PartSpec[]) => [
+  String(parts.length),
+  ...parts.flatMap(({ sku, quantity }) => [sku, String(quantity)]),
+];
+
 /** What confirm, cancel and expire have in common; `more` are the arguments only one of them has. */
 export function endingRequest(
   spec: EndingSpec,
@@ -102,8 +109,12 @@ export function endingRequest(
 }
 
 export const confirmRequest = (
-  spec: EndingSpec & { order_id?: string | undefined; payment_ref?: string },
-) => endingRequest(spec, "confirm", [spec.order_id ?? "O-1", spec.payment_ref ?? "payment-1"]);
+  spec: EndingSpec & { order_id?: string | undefined; payment_ref?: string; parts?: PartSpec[] },
+) =>
+  endingRequest(spec, "confirm", [
+    ...[spec.order_id ?? "O-1", spec.payment_ref ?? "payment-1"],
+    ...partArgs(spec.parts ?? []),
+  ]);
 export const cancelRequest = (spec: EndingSpec & { reason?: string }) =>
   endingRequest(spec, "cancel", [spec.reason ?? ""]);
 export const expireRequest = (spec: EndingSpec) => endingRequest(spec, "expire", []);

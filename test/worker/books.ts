@@ -34,6 +34,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...(await compareMovements(postgres)),
     ...(await compareEvents(redis, postgres)),
     ...(await comparePending(redis)),
+    ...(await comparePayments(redis, postgres)),
     ...compareHeld(holds, await readStockKeys(redis)),
   ];
 }
@@ -93,6 +94,7 @@ async function readHoldRows(postgres: pg.Client): Promise<Rows> {
   const { rows } = await postgres.query(
     `select holds.hold_id, status, user_id, created_at, expires_at, ended_at, ending.event_id as ended_by,
        order_id, payment_ref, version, nullif(extensions, 0) as extensions,
+       case when late then '1' end as late, case when partial then '1' end as partial,
        (select string_agg(sku || '@' || store_id || '=' || quantity, ' ')
         from hold_lines where hold_lines.hold_id = holds.hold_id) as lines
      from holds
@@ -202,6 +204,22 @@ async function compareEvents(redis: Redis, postgres: pg.Client): Promise<string[
 async function comparePending(redis: Redis): Promise<string[]> {
   const { pending = 0 } = (await readGroup(redis)) ?? {};
   return pending === 0 ? [] : [`${pending} entries are pending`];
+}
+
+// Every payment that Redis remembers as unfulfilled is written down, under the id that it has there.
+async function comparePayments(redis: Redis, postgres: pg.Client): Promise<string[]> {
+  const { rows } = await postgres.query(
+    "select hold_id || ' ' || payment_ref as key, payment_id, why from unfulfilled_payments",
+  );
+  const recorded = new Map(rows.map(({ key, payment_id, why }) => [key, `${payment_id} ${why}`]));
+  const differences: string[] = [];
+  for (const name of await keysLike(redis, keys.idem("payment", "*"))) {
+    const [, payment_id, why] = ((await redis.get(name)) ?? "").split(" ");
+    const there = recorded.get(name.slice(keys.idem("payment", "").length));
+    if (there === `${payment_id} ${why}`) continue;
+    differences.push(`${name} is ${payment_id} ${why} in Redis, and ${there} in Postgres`);
+  }
+  return differences;
 }
 
 // Within Redis: units are held by holds, and by nothing else.

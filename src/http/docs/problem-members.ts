@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { sku, storeId, time } from "../fields.ts";
+import { RESOLUTIONS, WHYS } from "../../domain/payment.ts";
+import { paymentRef, sku, storeId, time } from "../fields.ts";
 import type { ProblemCode } from "../problem-kinds.ts";
 
 const units = (description: string, example: number) => z.int().meta({ description, example });
@@ -11,6 +12,7 @@ const event_id = z.string().meta({ description: "The event you named." });
 const total_available = units("Units in all stores together.", 4);
 const version = units("The version it has now.", 8);
 const hold_id = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const payment_id = z.string().meta({ example: "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const errors = z.array(z.object({ pointer: z.string(), detail: z.string() })).meta({
   description:
     "What is wrong with which members: a JSON pointer into the body, `?name` in the query, `{name}` in the path.",
@@ -57,6 +59,16 @@ export function problemMembers(named: (name: string) => string): {
       left: units("How much of that is left.", 0),
     }),
     NOT_FOUND: z.object({ [named("event_id")]: event_id.optional() }),
+    PAYMENT_ALREADY_RESOLVED: z.object({
+      [named("payment_id")]: payment_id,
+      resolution: z.enum(RESOLUTIONS),
+      reference: z.string().meta({ example: "re_17" }),
+    }),
+    PAYMENT_UNFULFILLED: hold.extend({
+      [named("payment_ref")]: paymentRef,
+      [named("payment_id")]: payment_id,
+      why: z.enum(WHYS),
+    }),
     PRODUCT_EXISTS: z.object({ sku }),
     PRODUCT_IN_USE: z.object({ sku, available, reserved, stocks: z.array(stock) }),
     PRODUCT_NOT_FOUND: z.object({ sku }),

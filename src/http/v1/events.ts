@@ -35,10 +35,10 @@ const shown = z.object({
   eventType: z.enum(EVENT_TYPES),
   occurredAt: time,
   aggregate: z.object({
-    type: z.enum(["reservation", "stock", "rules"]),
+    type: z.enum(["reservation", "stock", "rules", "payment"]),
     id: z.string().meta({
       description:
-        "A reservation's id, `sku@storeId` of the first line of a change of stock, or the sku of rules.",
+        "A reservation's id, `sku@storeId` of the first line of a change of stock, the sku of rules, or the id of an unfulfilled payment.",
       example: HOLD_ID,
     }),
     version: z.int().meta({ example: 1 }),
@@ -95,6 +95,7 @@ function present({ event_id, type, occurred_at, payload }: RecordedEvent): z.inf
 }
 
 function aggregateOf(payload: RecordedEvent["payload"]): z.infer<typeof shown>["aggregate"] {
+  if ("payment_id" in payload) return { type: "payment", id: payload.payment_id, version: 1 };
   if ("hold_id" in payload) {
     return { type: "reservation", id: payload.hold_id, version: payload.version };
   }

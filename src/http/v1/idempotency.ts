@@ -149,6 +149,12 @@ const relined =
     route,
     result: { status: word === "CANCELLED" ? word : "CREATED", version: Number(version) },
   });
+const unfulfilled =
+  (route: string) =>
+  ([payment_id, why, occurred_at]: Words): Told => ({
+    route,
+    result: { paymentId: payment_id, why, occurredAt: isoTime(Number(occurred_at)) },
+  });
 
 const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   reserve: reserved("POST /holds/reserve"),
@@ -169,6 +175,7 @@ const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   extend: extended("POST /holds/extend"),
   v1_extend: extended("POST /v1/reservations/{id}:extend"),
   change: relined("PATCH /v1/reservations/{id}"),
+  payment: unfulfilled("a confirm whose payment could not be fulfilled"),
 };
 
 const RECORD_ROUTES: Record<RecordRoute, string> = {
@@ -179,4 +186,5 @@ const RECORD_ROUTES: Record<RecordRoute, string> = {
   rebuild_projections: "POST /v1/projections/rebuild",
   replay_dead_letters: "POST /v1/dlt/replay",
   approve_recovery: "POST /v1/recovery:approve",
+  resolve_payment: "POST /v1/unfulfilled-payments/{id}:resolve",
 };

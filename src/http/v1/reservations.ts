@@ -3,6 +3,7 @@ import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../../domai
 import { HOLD_ID_PATTERN } from "../../domain/ids.ts";
 import { LINES_MAX } from "../../domain/limits.ts";
 import { createHistory } from "../../postgres/history.ts";
+import { sold } from "../confirming.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
@@ -25,6 +26,7 @@ import { TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { recordedHold, replaceOwn, reserveMode } from "../reserving.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
+import { createConfirmRoute } from "./confirm.ts";
 import { grantedLines, summedLines } from "./lines.ts";
 
 const TAG = "Reservations";
@@ -65,13 +67,7 @@ const shown = created.extend({
   endedAt: time.optional(),
   orderId: z.string().optional(),
   paymentRef: paymentRef.optional(),
-});
-const confirmed = z.object({
-  reservationId,
-  status: z.literal("CONFIRMED"),
-  orderId: z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" }),
-  paymentRef: paymentRef.optional(),
-  confirmedAt: time,
+  late: sold.late,
 });
 const cancelled = z.object({ reservationId, status: z.enum(["CANCELLED", "EXPIRED"]) });
 const params = z.object({ id: reservationId });
@@ -151,37 +147,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
     },
   );
 
-  const confirm = route(
-    {
-      method: "POST",
-      path: "/v1/reservations/{id}:confirm",
-      tag: TAG,
-      summary: "Sell what is reserved",
-      idempotency_key: "REQUIRED",
-      params,
-      body: z.strictObject({ paymentRef: paymentRef.optional() }),
-      answers: { 202: { description: "Sold.", body: confirmed } },
-      problems: ["HOLD_ALREADY_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED", "HOLD_NOT_FOUND"],
-    },
-    request_budget_ms,
-    async ({ params: { id }, body: { paymentRef: payment_ref = "" }, key, context }) => {
-      const order = await inventory.confirmHold(
-        { route: "v1_confirm", hold_id: knownForm(id), payment_ref, idempotency_key: key },
-        context,
-      );
-      return {
-        status: 202,
-        replayed: order.replayed,
-        body: {
-          reservationId: id,
-          status: "CONFIRMED" satisfies Status,
-          orderId: order.order_id,
-          ...(payment_ref ? { paymentRef: payment_ref } : {}),
-          confirmedAt: isoTime(order.confirmed_at),
-        },
-      };
-    },
-  );
+  const confirm = createConfirmRoute(deps);
 
   const cancel = route(
     {
@@ -292,5 +258,6 @@ function present(hold: Hold): z.infer<typeof shown> {
     ...(hold.ended_at === undefined ? {} : { endedAt: isoTime(hold.ended_at) }),
     ...(hold.order_id === undefined ? {} : { orderId: hold.order_id }),
     ...(hold.payment_ref ? { paymentRef: hold.payment_ref } : {}),
+    ...(hold.late ? { late: true } : {}),
   };
 }

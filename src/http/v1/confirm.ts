@@ -1,0 +1,62 @@
+import { z } from "zod";
+import type { HoldStatus } from "../../domain/hold.ts";
+import {
+  CONFIRM_PROBLEMS,
+  confirmHold,
+  onExpired,
+  partLines,
+  presentSale,
+  sold,
+} from "../confirming.ts";
+import type { RouteDeps } from "../deps.ts";
+import { isoTime, paymentRef, time } from "../fields.ts";
+import { type Route, route } from "../route.ts";
+
+const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const confirmed = z.object({
+  reservationId,
+  status: z.literal("CONFIRMED"),
+  orderId: z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" }),
+  paymentRef: paymentRef.optional(),
+  confirmedAt: time,
+  ...sold,
+});
+
+/** Sells what is reserved, also for a payment that comes late. */
+export function createConfirmRoute(deps: RouteDeps): Route {
+  return route(
+    {
+      method: "POST",
+      path: "/v1/reservations/{id}:confirm",
+      tag: "Reservations",
+      summary: "Sell what is reserved",
+      idempotency_key: "REQUIRED",
+      params: z.object({ id: reservationId }),
+      body: z.strictObject({ paymentRef: paymentRef.optional(), lines: partLines, onExpired }),
+      body_example: { paymentRef: "pay_81" },
+      answers: { 202: { description: "Sold.", body: confirmed } },
+      problems: CONFIRM_PROBLEMS,
+    },
+    deps.request_budget_ms,
+    async ({ params: { id: hold_id }, body, key, context }) => {
+      const { paymentRef: payment_ref = "", lines, onExpired: on_expired } = body;
+      const order = await confirmHold(
+        deps,
+        { route: "v1_confirm", hold_id, payment_ref, lines, on_expired, idempotency_key: key },
+        context,
+      );
+      return {
+        status: 202,
+        replayed: order.replayed,
+        body: {
+          reservationId: hold_id,
+          status: "CONFIRMED" satisfies HoldStatus,
+          orderId: order.order_id,
+          ...(payment_ref ? { paymentRef: payment_ref } : {}),
+          confirmedAt: isoTime(order.confirmed_at),
+          ...presentSale(order),
+        },
+      };
+    },
+  );
+}
