@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { emptyRedis } from "../setup/empty-redis.ts";
+import { settleRequest } from "./payment-requests.ts";
 import {
   cancelRequest,
   confirmRequest,
@@ -10,7 +11,6 @@ import {
   openScripts,
   type ScriptSide,
 } from "./script-side.ts";
-import { settleRequest } from "./payment-requests.ts";
 import { readStocksRequest } from "./stock-requests.ts";
 
 let side: ScriptSide;
