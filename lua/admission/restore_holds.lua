@@ -5,8 +5,7 @@
 -- ARGV  token, rebuild, holds (a JSON list; of each, all of them texts: hold_id, status, lines, user_id,
 --       created_at, expires_at, version; and, each empty as long as it is active or when there is none:
 --       ended_at, ended_by, order_id, payment_ref, extensions, late, partial). One text is quicker to send
---       than a dozen
---       for each hold
+--       than a dozen for each hold
 -- Reply {RESTORED, holds} | {LOST}, what was written
 -- include lib/batch.lua
 
