@@ -8,12 +8,7 @@ import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
-import {
-  createLinesReader,
-  createSubmitWithLines,
-  type Idem,
-  lineArgs,
-} from "./hold-lines.ts";
+import { createLinesReader, createSubmitWithLines, type Idem, lineArgs } from "./hold-lines.ts";
 import { createHolding } from "./holding.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import type { Releases } from "./releases.ts";
