@@ -20,9 +20,13 @@
 -- include lib/batch.lua
 -- include lib/stock.lua
 -- include lib/events.lua
+-- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/stores.lua
 -- include lib/stock_change.lua
+-- include lib/rules.lua
+-- include lib/hold_event.lua
+-- include lib/waiting.lua
 
 local function signed(text)
   if type(text) ~= "string" or string.sub(text, 1, 1) ~= "-" then return whole(text) end
@@ -106,8 +110,11 @@ local function decide()
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
+write_counts()
+write_waiting()
 write_stores()
 write_records()
 return replies

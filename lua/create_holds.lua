@@ -37,6 +37,7 @@
 -- include lib/own_holds.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 
 local TTL_MS_MAX, JITTER_MS_MAX = 24 * 60 * 60 * 1000, 60 * 60 * 1000
@@ -114,10 +115,10 @@ local function short_lines(lines, freed)
   for i = 1, #lines do
     local line = lines[i]
     local stock = line.stock
-    if line.quantity > stock.available + (freed.stock[line.stock_key] or 0) then
+    if line.quantity > free_units(stock) + (freed.stock[line.stock_key] or 0) then
       reply = reply or { "ALL_HELD" }
       if stock.held == 0 then reply[1] = "SOLD_OUT" end
-      for _, item in ipairs({ line.sku, line.store_id, line.quantity, stock.available, stock.held }) do
+      for _, item in ipairs({ line.sku, line.store_id, line.quantity, free_units(stock), stock.held }) do
         reply[#reply + 1] = item
       end
     end
@@ -130,7 +131,7 @@ end
 local function shrink(request, freed)
   local taken, kept, granted = {}, {}, {}
   for i, line in ipairs(request.lines) do
-    local units = math.min(line.quantity, line.stock.available + (freed.stock[line.stock_key] or 0))
+    local units = math.min(line.quantity, free_units(line.stock) + (freed.stock[line.stock_key] or 0))
     local allowed = units_allowed(line.sku, request.user_id, taken[line.sku] or 0, freed)
     units = math.min(units, allowed or units)
     granted[i], taken[line.sku] = units, (taken[line.sku] or 0) + units
@@ -218,6 +219,8 @@ local function decide()
     local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
+  local corrupt_queue = serve_lines(request.lines)
+  if corrupt_queue then return { "CORRUPT", corrupt_queue } end
   local replaced, stale = nil, false
   if request.options.replace then replaced, stale = find_replaced(request) end
   if stale then return stale end
@@ -248,11 +251,13 @@ local function write_holds()
 end
 
 local replies = decide_all(decide)
+serve_changed() -- a hold that was replaced may have had more
 write_events()
 write_stocks()
 write_holds()
 write_endings()
 write_counts()
 write_own_holds()
+write_waiting()
 write_records()
 return replies

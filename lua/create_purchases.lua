@@ -24,6 +24,7 @@
 -- include lib/rules.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/stores.lua
 -- include lib/pick.lua
 
@@ -98,8 +99,8 @@ local function refusal(purchase)
   local known, best, total, held = false, 0, 0, 0
   for _, offer in ipairs(purchase.offers) do
     known = known or offer.stock.known
-    best = math.max(best, offer.stock.available)
-    total = total + offer.stock.available
+    best = math.max(best, free_units(offer.stock))
+    total = total + free_units(offer.stock)
     held = held + offer.stock.held
   end
   if not known then return { "UNKNOWN_SKU", purchase.sku } end
@@ -139,6 +140,8 @@ local function decide()
   end
   if count_stores(purchase.stores_key) ~= purchase.stores_seen then return { "STALE_STORES" } end
 
+  local corrupt_queue = serve_lines(purchase.offers)
+  if corrupt_queue then return { "CORRUPT", corrupt_queue } end
   return refusal(purchase) or sell(purchase)
 end
 
@@ -159,5 +162,6 @@ write_stocks()
 write_holds()
 write_turns()
 write_counts()
+write_waiting()
 write_records()
 return replies

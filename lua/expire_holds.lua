@@ -20,6 +20,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 
 local CORRUPT_RETRY_MS = 60 * 1000
@@ -52,11 +53,13 @@ local function decide()
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
 write_endings()
 write_counts()
 write_own_holds()
+write_waiting()
 call_with_all("ZREM", deadlines_key, left)
 for _, hold in ipairs(later) do
   call("ZADD", deadlines_key, "XX", hold.at, hold.hold_id)

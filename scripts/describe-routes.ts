@@ -15,6 +15,7 @@ export function absentDeps(): RouteDeps {
     rules: absent("rules"),
     releases: absent("releases"),
     low_stock_units: 0,
+    waiting: absent("waiting"),
     stores: absent("stores"),
     records: absent("records"),
     ledger: absent("ledger"),

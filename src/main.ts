@@ -28,6 +28,7 @@ import { checkServer } from "./redis/server-check.ts";
 import { createStock } from "./redis/stock.ts";
 import { createStores } from "./redis/stores.ts";
 import { createStream } from "./redis/stream.ts";
+import { createWaiting } from "./redis/waiting.ts";
 import { exitWithReason, stopOnSignals } from "./shutdown.ts";
 
 async function main() {
@@ -69,6 +70,7 @@ async function serve(config: Config, log: Log) {
   const stock = createStock({ batcher, keys, stores, default_store });
 
   const rules = createRules({ batcher, redis, keys });
+  const waiting = createWaiting({ batcher, redis, keys });
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
@@ -99,6 +101,7 @@ async function serve(config: Config, log: Log) {
     rules,
     releases,
     low_stock_units: config.LOW_STOCK_UNITS,
+    waiting,
     stores,
     records: createRecords(redis, keys, scripts.generation),
     ledger,

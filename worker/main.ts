@@ -32,6 +32,7 @@ import { createStock } from "../src/redis/stock.ts";
 import { createStopped } from "../src/redis/stopped.ts";
 import { createStores } from "../src/redis/stores.ts";
 import { createStream } from "../src/redis/stream.ts";
+import { createWaiting } from "../src/redis/waiting.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
 import { createAdmitter } from "./admitter.ts";
 import { createAuditor } from "./auditor.ts";
@@ -46,6 +47,7 @@ import { createRebuilder } from "./rebuilder.ts";
 import { BLOCK_MS, createRecorder } from "./recorder.ts";
 import { createSweeper, SWEEP_MAX } from "./sweeper.ts";
 import { createTrimmer } from "./trimmer.ts";
+import { createWaiter } from "./waiter.ts";
 
 const PARTITION = 0;
 const DAY_MS = 86_400_000;
@@ -89,6 +91,7 @@ async function main() {
   });
   const stores = createStores(redis, keys, config.DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: config.DEFAULT_STORE });
+  const waiting = createWaiting({ batcher, redis, keys });
   const consumer = createConsumer(redis, blocking, keys, config.WORKER_NAME);
 
   const pool = createPool(config.DATABASE_URL, log);
@@ -173,6 +176,7 @@ async function main() {
     rebuilder,
     keeper,
     auditor,
+    createWaiter({ waiting, log }),
     createLagMeter({ stream, ledger }),
     createPaymentMeter(createUnfulfilled(pool)),
     createPartitionMaker({ ledger, log }),

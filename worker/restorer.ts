@@ -24,6 +24,7 @@ export const nothingRestored = (): Restored => ({
   records: 0,
   rules: 0,
   customers: 0,
+  waiters: 0,
 });
 
 /**
@@ -64,6 +65,12 @@ export async function* restore(
   for await (const counts of ahead(ledger.customerCounts())) {
     await redis.restoreCounts(counts, "NEXT");
     restored.customers += counts.length;
+    yield;
+  }
+  await redis.restoreWaiting([], "FIRST");
+  for await (const waiters of ahead(ledger.waiting())) {
+    await redis.restoreWaiting(waiters, "NEXT");
+    restored.waiters += waiters.length;
     yield;
   }
   const others = rebuild === "FORCED" ? ledger.notActiveOf : ledger.endedOf;

@@ -69,7 +69,7 @@ local function pick_offer(purchase)
   local ranks, enough = read_ranks(purchase.stores_key), {}
   for _, offer in ipairs(purchase.offers) do
     offer.rank = ranks[offer.store_id] or 0
-    if offer.stock.available >= purchase.quantity then enough[#enough + 1] = offer end
+    if free_units(offer.stock) >= purchase.quantity then enough[#enough + 1] = offer end
   end
   return POLICIES[purchase.policy](enough, read_turn(purchase.turns_key, purchase.sku))
 end

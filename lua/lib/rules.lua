@@ -92,3 +92,41 @@ local function write_counts()
     end
   end
 end
+
+local stopped_by_sku = {}
+
+-- What keeps everybody from taking a sku now, or nil. Somebody has to look at a stopped one first.
+local function closed_by(sku)
+  if is_filled(stopped_key) then
+    if stopped_by_sku[sku] == nil then stopped_by_sku[sku] = call("HEXISTS", stopped_key, sku) == 1 end
+    if stopped_by_sku[sku] then return "stopped" end
+  end
+  local rules = rules_of(sku)
+  if not rules then return nil end
+  if rules.paused then return "paused" end
+  if rules.opens_at and now < rules.opens_at then return "opens_at" end
+  if rules.closes_at and now >= rules.closes_at then return "closes_at" end
+  return nil
+end
+
+-- What is left of a limit, or nil when there is none.
+local function limit_left(rules, name, used)
+  local limit = rules[name]
+  return limit and math.max(0, limit - used)
+end
+
+-- Which limit a customer with this count would pass by `units` more in one order and `holds` more active
+-- holds, and how much of it is left; or nil.
+local function passed_limit(rules, count, units, holds)
+  local asked = {
+    { "max_per_order", 0, units },
+    { "max_active_holds", count.active, holds },
+    { "max_per_customer", count.units, units },
+  }
+  for _, ask in ipairs(asked) do
+    local name, used, more = unpack(ask)
+    local left = limit_left(rules, name, used)
+    if left and more > left then return name, left end
+  end
+  return nil
+end

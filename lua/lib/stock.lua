@@ -21,6 +21,7 @@ local function read_stock(stock_key, item_key)
     available_before = available,
     held = held,
     version = version,
+    kept = false,
   }
   stocks[stock_key] = stock
   return stock
@@ -51,4 +52,9 @@ local function write_stocks()
     call("HSET", stock.item_key, "held", format("%d", stock.held),
       "version", format("%d", stock.version), "changed_at", now_text)
   end
+end
+
+-- Units that anybody may take: those that are kept for who waits (lib/waiting.lua) are not among them.
+local function free_units(stock)
+  return stock.kept and 0 or stock.available
 end

@@ -1,23 +1,12 @@
 -- Whether the rules of a sale let somebody take units, and for how long. Needs lib/rules.lua.
-local stopped_by_sku = {}
 
--- Why nobody may take a sku now, or nil. Somebody has to look at a stopped one first.
+-- Why nobody may take a sku now, or nil.
 local function closed_reply(sku, rules)
-  if is_filled(stopped_key) then
-    if stopped_by_sku[sku] == nil then stopped_by_sku[sku] = call("HEXISTS", stopped_key, sku) == 1 end
-    if stopped_by_sku[sku] then return { "SALE_PAUSED", sku } end
-  end
-  if not rules then return nil end
-  if rules.paused then return { "SALE_PAUSED", sku } end
-  if rules.opens_at and now < rules.opens_at then return { "SALE_NOT_OPEN", sku, rules.opens_at } end
-  if rules.closes_at and now >= rules.closes_at then return { "SALE_CLOSED", sku, rules.closes_at } end
-  return nil
-end
-
--- What is left of a limit, or nil when there is none: its name, what it is and how much of it is left.
-local function limit_left(rules, name, used)
-  local limit = rules[name]
-  return limit and math.max(0, limit - used)
+  local closed = closed_by(sku)
+  if not closed then return nil end
+  if closed == "opens_at" then return { "SALE_NOT_OPEN", sku, rules.opens_at } end
+  if closed == "closes_at" then return { "SALE_CLOSED", sku, rules.closes_at } end
+  return { "SALE_PAUSED", sku }
 end
 
 -- What a customer has of a sku, once the hold that makes room (see below) is gone.
@@ -32,17 +21,8 @@ local function limit_reply(sku, rules, user_id, units, holds, freed)
   local count = count_without(sku, user_id, freed)
   local limited = rules.max_per_customer or rules.max_active_holds
   if limited and user_id == "" then return { "CUSTOMER_REQUIRED", sku } end
-  local asked = {
-    { "max_per_order", 0, units },
-    { "max_active_holds", count.active, holds },
-    { "max_per_customer", count.units, units },
-  }
-  for _, ask in ipairs(asked) do
-    local name, used, more = unpack(ask)
-    local left = limit_left(rules, name, used)
-    if left and more > left then return { "LIMIT_EXCEEDED", sku, name, rules[name], left } end
-  end
-  return nil
+  local name, left = passed_limit(rules, count, units, holds)
+  return name and { "LIMIT_EXCEEDED", sku, name, rules[name], left }
 end
 
 -- What a hold that makes room for another one gives back: units by stock key, units and holds by sku.

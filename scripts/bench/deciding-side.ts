@@ -13,6 +13,7 @@ import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
 import { createStores } from "../../src/redis/stores.ts";
 import { createStream } from "../../src/redis/stream.ts";
+import { createWaiting } from "../../src/redis/waiting.ts";
 import { newKeyPrefix, TTL_SECONDS } from "./load.ts";
 
 export const STORE = "main";
@@ -37,6 +38,7 @@ export async function openDecidingSide(redis_url: string) {
   const stores = createStores(redis, keys, STORE);
   const stock = createStock({ batcher, keys, stores, default_store: STORE });
   const rules = createRules({ batcher, redis, keys });
+  const waiting = createWaiting({ batcher, redis, keys });
   const records = createRecords(redis, keys, scripts.generation);
 
   const key_prefix = newKeyPrefix();
@@ -64,6 +66,7 @@ export async function openDecidingSide(redis_url: string) {
     stores,
     stock,
     rules,
+    waiting,
     records,
     log,
     async stop() {

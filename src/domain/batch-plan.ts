@@ -6,10 +6,13 @@ import {
   isHoldEvent,
   isPaymentEvent,
   isRulesEvent,
+  isWaiterEvent,
   type PaymentPayload,
   type RulesPayload,
 } from "./event.ts";
 import { changesOf, type LineChange } from "./line-changes.ts";
+import { newestWaiters } from "./newest-waiters.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** An event that the ledger has just taken in. `recorded_id` counts them in that order, with gaps. */
 export type RecordedEvent = InventoryEvent & { recorded_id: number };
@@ -54,6 +57,8 @@ export type BatchPlan = {
   rules: RulesPayload[];
   /** Those that could not be fulfilled. */
   payments: PaymentPayload[];
+  /** Each waiter the events speak of. */
+  waiters: Waiter[];
   levels: StockLevel[];
   movements: Movement[];
   /** Every store the events speak of. */
@@ -127,6 +132,7 @@ export function planBatch(
     relined: [...relined],
     rules: [...rules.values()],
     payments,
+    waiters: newestWaiters(events),
     levels: [...changed.values()],
     movements,
     stores: [...stores],
@@ -147,6 +153,9 @@ function causeOf(event: InventoryEvent): Cause {
   }
   if (isRulesEvent(event)) {
     return { occurred_at, reference: null, reason, notes: null, actor: event.payload.actor };
+  }
+  if (isWaiterEvent(event)) {
+    return { occurred_at, reference: null, reason, notes: null, actor: null };
   }
   if (!isHoldEvent(event)) {
     const { reference = null, notes = null, actor } = event.payload;

@@ -1,6 +1,7 @@
 import type { Hold, HoldStatus, Line } from "./hold.ts";
 import type { UnfulfilledPayment } from "./payment.ts";
 import type { SaleRules } from "./rules.ts";
+import type { Waiter } from "./waiter.ts";
 
 /** Which status each event of a hold leaves it in. */
 export const HOLD_EVENTS = {
@@ -18,11 +19,19 @@ export const STOCK_EVENTS = ["STOCK_ADJUSTED", "STOCK_COUNTED", "STOCK_TRANSFERR
 export const RULES_EVENTS = ["RULES_CHANGED"] as const;
 /** Money that moved, and that no units could be given for. */
 export const PAYMENT_EVENTS = ["PAYMENT_UNFULFILLED"] as const;
+/** Changes of who waits for a stock, which move no units. */
+export const WAITER_EVENTS = ["WAITER_JOINED", "WAITER_LEFT"] as const;
 export type HoldEventType = keyof typeof HOLD_EVENTS;
 export type StockEventType = (typeof STOCK_EVENTS)[number];
 type RulesEventType = (typeof RULES_EVENTS)[number];
 type PaymentEventType = (typeof PAYMENT_EVENTS)[number];
-export type EventType = HoldEventType | StockEventType | RulesEventType | PaymentEventType;
+export type WaiterEventType = (typeof WAITER_EVENTS)[number];
+export type EventType =
+  | HoldEventType
+  | StockEventType
+  | RulesEventType
+  | PaymentEventType
+  | WaiterEventType;
 const HOLD_EVENT_TYPES = Object.keys(HOLD_EVENTS) as HoldEventType[]; // Object.keys forgets the literals
 /** Those that may move units of a stock. */
 export const MOVING_EVENTS: readonly EventType[] = [
@@ -34,6 +43,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   ...STOCK_EVENTS,
   ...RULES_EVENTS,
   ...PAYMENT_EVENTS,
+  ...WAITER_EVENTS,
 ];
 
 /** A stock as an event left it. */
@@ -59,7 +69,13 @@ type Happening = {
  * that its type and the quantity tell, as with a hold that was changed.
  */
 export type HoldPayload = Omit<Hold, "lines"> &
-  Happening & { lines: (Line & StockState & { deltas?: Deltas | undefined })[] };
+  Happening & {
+    lines: (Line & StockState & { deltas?: Deltas | undefined })[];
+    /** Whom the hold was offered to, who had waited for it. */
+    waiter?: WaitingSince | undefined;
+  };
+
+type WaitingSince = Pick<Waiter, "waiter_id" | "joined_at" | "joined_seq" | "offer_ms">;
 
 type Deltas = { available_delta: number; held_delta: number };
 
@@ -96,6 +112,9 @@ export type PaymentPayload = Happening &
     hold: Pick<Hold, "status" | "user_id" | "lines"> | null;
   };
 
+/** What a change of who waits says: the waiter, whole. */
+export type WaiterPayload = Happening & Waiter;
+
 /**
  * A fact that happened. `seq` counts a partition's events without gaps; `generation` is the admission of Redis
  * under which it did, 0 before the first one; `payload_json` is what was said.
@@ -112,7 +131,8 @@ export type HoldEvent = Fact<HoldEventType, HoldPayload>;
 export type StockEvent = Fact<StockEventType, StockPayload>;
 export type RulesEvent = Fact<RulesEventType, RulesPayload>;
 export type PaymentEvent = Fact<PaymentEventType, PaymentPayload>;
-export type InventoryEvent = HoldEvent | StockEvent | RulesEvent | PaymentEvent;
+export type WaiterEvent = Fact<WaiterEventType, WaiterPayload>;
+export type InventoryEvent = HoldEvent | StockEvent | RulesEvent | PaymentEvent | WaiterEvent;
 
 export const isHoldEvent = (event: InventoryEvent): event is HoldEvent => isHoldType(event.type);
 export const isPaymentEvent = (event: InventoryEvent): event is PaymentEvent =>
@@ -122,6 +142,10 @@ export const isPaymentType = (type: EventType): type is PaymentEventType =>
 export const isRulesEvent = (event: InventoryEvent): event is RulesEvent => isRulesType(event.type);
 export const isRulesType = (type: EventType): type is RulesEventType =>
   RULES_EVENTS.some((rules) => rules === type);
+export const isWaiterEvent = (event: InventoryEvent): event is WaiterEvent =>
+  isWaiterType(event.type);
+export const isWaiterType = (type: EventType): type is WaiterEventType =>
+  WAITER_EVENTS.some((waiters) => waiters === type);
 export const isHoldType = (type: EventType): type is HoldEventType => type in HOLD_EVENTS;
 
 /** The lowest id that an event of this time, in ms, can have: a UUIDv7 begins with it. */

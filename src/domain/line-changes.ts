@@ -4,6 +4,7 @@ import {
   isHoldEvent,
   isPaymentEvent,
   isRulesEvent,
+  isWaiterEvent,
   type StockState,
 } from "./event.ts";
 
@@ -12,7 +13,7 @@ export type LineChange = StockState & { available_delta: number; held_delta: num
 
 /** How an event changed each of its stocks. */
 export function changesOf(event: InventoryEvent): LineChange[] {
-  if (isRulesEvent(event) || isPaymentEvent(event)) return [];
+  if (isRulesEvent(event) || isPaymentEvent(event) || isWaiterEvent(event)) return [];
   if (!isHoldEvent(event)) return event.payload.lines.map((line) => ({ ...line, held_delta: 0 }));
   const { type, payload } = event;
   if (type === "HOLD_EXTENDED") return [];

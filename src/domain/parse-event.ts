@@ -7,15 +7,19 @@ import {
   isHoldType,
   isPaymentType,
   isRulesType,
+  isWaiterType,
   type PaymentPayload,
   type RulesPayload,
   type StockEventType,
   type StockPayload,
+  type WaiterEventType,
+  type WaiterPayload,
 } from "./event.ts";
 import { HOLD_STATUSES, parseLines } from "./hold.ts";
-import { CODE_PATTERN, HOLD_ID_PATTERN, PAYMENT_ID_PATTERN } from "./ids.ts";
+import { CODE_PATTERN, HOLD_ID_PATTERN, PAYMENT_ID_PATTERN, WAITER_ID_PATTERN } from "./ids.ts";
 import { WHYS } from "./payment.ts";
 import { rulesFromJson } from "./rules.ts";
+import { WAITER_STATUSES } from "./waiter.ts";
 
 /** The only version so far. A payload only ever grows, so readers ignore members they don't know. */
 const EVENT_VERSIONS = [1];
@@ -54,6 +58,7 @@ export function parseEvent(fields: Record<string, string>): InventoryEvent {
   if (isHoldType(type)) return { ...envelope, type, payload: readHoldPayload(type, payload) };
   if (isRulesType(type)) return { ...envelope, type, payload: readRulesPayload(payload) };
   if (isPaymentType(type)) return { ...envelope, type, payload: readPaymentPayload(payload) };
+  if (isWaiterType(type)) return { ...envelope, type, payload: readWaiterPayload(type, payload) };
   return { ...envelope, type, payload: readStockPayload(type, payload) };
 }
 
@@ -78,6 +83,7 @@ function readHoldPayload(type: HoldEventType, payload: Record<string, unknown>):
     extensions: optional(payload.extensions, (count) => whole(count, "extensions", 1)),
     record: recordIn(payload.record),
     lines: filledList(payload.lines, "lines").map(readHoldLine),
+    waiter: optional(payload.waiter, (waiter) => waiterIn(members(waiter, "waiter"))),
   };
   if (read.status !== HOLD_EVENTS[type]) {
     throw new MalformedEvent(`payload.status: ${read.status} in a ${type}`);
@@ -146,6 +152,32 @@ function readPaidHold(json: unknown) {
     lines: parseLines(text(hold.lines, "hold.lines")) ?? [],
   };
 }
+
+function readWaiterPayload(type: WaiterEventType, payload: Record<string, unknown>): WaiterPayload {
+  const read = {
+    event_version: oneOf(EVENT_VERSIONS, payload.event_version, "event_version"),
+    occurred_at: whole(payload.occurred_at, "occurred_at", 0, MILLIS_MAX),
+    request_id: text(payload.request_id, "request_id"),
+    status: oneOf(WAITER_STATUSES, payload.status, "status"),
+    sku: matching(CODE_PATTERN, payload.sku, "sku"),
+    store_id: matching(CODE_PATTERN, payload.store_id, "store_id"),
+    quantity: whole(payload.quantity, "quantity", 1),
+    user_id: text(payload.user_id, "user_id"),
+    ...waiterIn(payload),
+    reason: optionalText(payload.reason, "reason"),
+    record: recordIn(payload.record),
+  };
+  const has_left = read.status === "LEFT" || read.status === "REFUSED";
+  if (type === "WAITER_LEFT" ? has_left : read.status === "WAITING") return read;
+  throw new MalformedEvent(`payload.status: ${read.status} in a ${type}`);
+}
+
+const waiterIn = (json: Record<string, unknown>) => ({
+  waiter_id: matching(WAITER_ID_PATTERN, json.waiter_id, "waiter_id"),
+  joined_at: whole(json.joined_at, "joined_at", 0, MILLIS_MAX),
+  joined_seq: whole(json.joined_seq, "joined_seq", 1),
+  offer_ms: whole(json.offer_ms, "offer_ms", 1),
+});
 
 /** What a payload says of its request's idempotency key, and nothing else of it. */
 export const recordOf = (payload_json: string) =>

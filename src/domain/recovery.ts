@@ -76,6 +76,8 @@ export type RecoveryReport = Sides & {
     rules: number;
     /** Customers of a sku whose units were counted anew. */
     customers: number;
+    /** Who waits for a stock. */
+    waiters: number;
   };
   /** Stocks that have or had units held, and those of them (the first few) where the holds say otherwise. */
   checked: { stocks: number; differing: number; differences: HeldDifference[] };

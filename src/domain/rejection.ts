@@ -3,6 +3,7 @@ import { STORES_MAX } from "./limits.ts";
 /** Every expected no, as the contract names them. `http/problem.ts` gives each its status and words. */
 export type RejectionCode =
   | "ALL_HELD"
+  | "ALREADY_WAITING"
   | "BODY_TOO_LARGE"
   | "HEADERS_TOO_LARGE"
   | "HOLD_ALREADY_CONFIRMED"
@@ -26,10 +27,13 @@ export type RejectionCode =
   | "SALE_NOT_OPEN"
   | "SALE_PAUSED"
   | "SOLD_OUT"
+  | "STOCK_AVAILABLE"
   | "STORE_NOT_FOUND"
   | "UNKNOWN_SKU"
   | "UNSUPPORTED_MEDIA_TYPE"
   | "VERSION_CONFLICT"
+  | "WAITER_NOT_FOUND"
+  | "WAITING_LIST_FULL"
   | "WOULD_GO_NEGATIVE";
 
 /**

@@ -7,6 +7,7 @@ import type { Releases } from "../redis/releases.ts";
 import type { Rules } from "../redis/rules.ts";
 import type { Stock } from "../redis/stock.ts";
 import type { Stores } from "../redis/stores.ts";
+import type { Waiting } from "../redis/waiting.ts";
 import type { LagReader } from "./lag.ts";
 import type { Handler } from "./route.ts";
 
@@ -15,6 +16,7 @@ export type RouteDeps = {
   inventory: Inventory;
   stock: Stock;
   rules: Rules;
+  waiting: Waiting;
   stores: Stores;
   records: Records;
   ledger: Ledger;

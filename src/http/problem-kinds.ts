@@ -24,6 +24,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     remedy:
       "Fewer units are available than you asked for, and others hold some: they may come back, not before `earliest_release_at`. The refusal is not remembered: the same key may try again.",
   },
+  ALREADY_WAITING: {
+    status: 409,
+    title: "Already waiting",
+    remedy:
+      "The customer has a place in this queue: look up `waiterId`. To wait for another quantity, leave first.",
+  },
   BODY_TOO_LARGE: {
     status: 413,
     title: "Body too large",
@@ -174,6 +180,11 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     remedy:
       "Fewer units are available than you asked for, and nobody holds any that could come back. The refusal is not remembered: the same key may try again, when there are more.",
   },
+  STOCK_AVAILABLE: {
+    status: 409,
+    title: "Stock available",
+    remedy: "Nobody waits and there are enough units: reserve instead.",
+  },
   STORE_NOT_FOUND: {
     status: 404,
     title: "Store not found",
@@ -200,6 +211,16 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Version conflict",
     remedy:
       "It has changed since you read it: `version` is the one it has now. Read again, then decide.",
+  },
+  WAITER_NOT_FOUND: {
+    status: 404,
+    title: "Waiter not found",
+    remedy: "Check the id.",
+  },
+  WAITING_LIST_FULL: {
+    status: 409,
+    title: "Waiting list full",
+    remedy: "As many wait for this stock as can. Come back later.",
   },
   WOULD_GO_NEGATIVE: {
     status: 409,

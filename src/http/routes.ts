@@ -25,6 +25,7 @@ import { createStockRoutes } from "./v1/stock.ts";
 import { createStoreRoutes } from "./v1/stores.ts";
 import { createTransferRoutes } from "./v1/transfers.ts";
 import { createUnfulfilledRoutes } from "./v1/unfulfilled-payments.ts";
+import { createWaitlistRoutes } from "./v1/waitlist.ts";
 
 /** Every route, the hot ones first: Express tries them in this order. */
 export function createRoutes(deps: RouteDeps): Route[] {
@@ -42,6 +43,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createProductRoutes(deps),
     ...createStoreRoutes(deps),
     ...createRulesRoutes(deps),
+    ...createWaitlistRoutes(deps),
     ...createOrderRoutes(deps),
     ...createUnfulfilledRoutes(deps),
     ...createMovementRoutes(deps),

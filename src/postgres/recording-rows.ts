@@ -11,6 +11,7 @@ import { changesOf } from "../domain/line-changes.ts";
 import type { Connection, Statement } from "./client.ts";
 import { replaceLines, upsertRules } from "./recording-changes.ts";
 import { insertPayments, markSold } from "./recording-payments.ts";
+import { upsertWaiters } from "./recording-waiters.ts";
 
 // The rows of one recorded batch, a statement for each table however large the batch is. Rows that others
 // write too are sorted, so that two writers of them wait for each other instead of locking crosswise.
@@ -84,6 +85,7 @@ export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
     ...(holds.length > 0 ? [upsertHolds(holds), insertLines(holds)] : []),
     ...(relined.length > 0 ? replaceLines(relined) : []),
     ...(plan.rules.length > 0 ? [upsertRules(plan.rules)] : []),
+    ...(plan.waiters.length > 0 ? [upsertWaiters(plan.waiters)] : []),
     ...(sold.length > 0 ? [insertOrders(sold)] : []),
     ...(marked.length > 0 ? [markSold(marked)] : []),
     ...(plan.payments.length > 0 ? [insertPayments(plan.payments)] : []),

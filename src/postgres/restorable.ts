@@ -2,6 +2,7 @@ import type { Line } from "../domain/hold.ts";
 import type { CustomerCount, KeptRules } from "../domain/rules.ts";
 import type { Connection } from "./client.ts";
 import { countsOfCustomers, RULES_COLUMNS, type RulesRow, rulesOf } from "./rules-row.ts";
+import { readWaiting } from "./waiters.ts";
 
 /** Rows of one chunk: large enough that the round trips are nothing beside the rows. */
 const CHUNK_MAX = 2_000;
@@ -167,6 +168,7 @@ export function createRestorable(client: Connection) {
     stores,
     rules,
     customerCounts,
+    waiting: () => readWaiting(client),
     heldStocks,
   };
 }

@@ -88,7 +88,7 @@ export function createInventory(deps: {
       hold_id: string;
       reason: string;
       idempotency_key?: string | undefined;
-      route?: "cancel" | "v1_cancel" | undefined;
+      route?: "cancel" | "v1_cancel" | "waitlist_leave" | undefined;
     },
     context: CallContext,
   ): Promise<{ status: HoldStatus; replayed: boolean }> {

@@ -22,6 +22,8 @@ export const IDEM_ROUTES = [
   "v1_extend",
   "change",
   "payment",
+  "waitlist_join",
+  "waitlist_leave",
 ] as const;
 export type IdemRoute = (typeof IDEM_ROUTES)[number];
 
@@ -43,6 +45,16 @@ export function createKeys(defaultStore: string) {
       itemKey(sku, store_id),
     ],
     hold: (hold_id: string) => `hold:${hold_id}`,
+    /** Who waits, and has waited. lua/lib/waiting.lua makes these three names too. */
+    waiter: (waiter_id: string) => `waiter:${waiter_id}`,
+    /** Waiter ids of a stock, `<sku>[@<store_id>]`, by the seq with which they joined. */
+    queue: (stock: string) => `waiting:${stock}`,
+    /** user_id -> the waiter in that stock's queue. */
+    places: (stock: string) => `waiting_users:${stock}`,
+    /** A stock's name behind the prefix of its keys. */
+    stockName: item,
+    /** Both keys of a stock that is named so. */
+    ofStockName: (name: string) => [`stock:${name}`, `item:${name}`],
     idem: (route: IdemRoute, key: string) => `idem:${route}:${key}`,
     isIdem: (name: string) => name.startsWith("idem:"),
     /** Every store but the default one, which may be here too: store_id -> latency_rank. Never shrinks. */
@@ -57,7 +69,7 @@ export function createKeys(defaultStore: string) {
     own_holds: "inventory.own_holds",
     /** sku -> why nobody may take any until somebody has looked. */
     stopped: "inventory.stopped",
-    /** Which stocks somebody waits for. */
+    /** "<sku>[@<store_id>]" -> how many wait for that stock. */
     waiting: "inventory.waiting",
     deadlines: "holds:deadlines",
     seq: "inventory.seq",

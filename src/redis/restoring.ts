@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { compareEntryIds } from "../domain/entry-id.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
 import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
+import type { Waiter } from "../domain/waiter.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
 import { readLua } from "./scripts.ts";
@@ -215,6 +216,35 @@ export function createRestoring(redis: Redis, keys: Keys) {
       );
     }
 
+    /** @param part FIRST forgets all queues that Redis had */
+    async function restoreWaiting(waiters: Waiter[], part: "FIRST" | "NEXT"): Promise<void> {
+      const placed = waiters.map((waiter) => ({
+        ...waiter,
+        stock: keys.stockName(waiter.sku, waiter.store_id),
+      }));
+      await run(
+        "restore_waiting",
+        [
+          keys.waiting,
+          ...placed.flatMap(({ waiter_id, stock }) => [
+            keys.waiter(waiter_id),
+            keys.queue(stock),
+            keys.places(stock),
+          ]),
+        ],
+        [
+          part,
+          JSON.stringify([keys.queue(""), keys.places("")]),
+          texts(
+            placed.map((of) => [
+              ...[of.waiter_id, of.stock, of.sku, of.store_id, of.quantity, of.user_id],
+              ...[of.offer_ms, of.joined_at, of.joined_seq],
+            ]),
+          ),
+        ],
+      );
+    }
+
     return {
       /** The highest that this Redis knew of. */
       generation,
@@ -232,6 +262,7 @@ export function createRestoring(redis: Redis, keys: Keys) {
       restoreCounters,
       restoreRules,
       restoreCounts,
+      restoreWaiting,
       open: (admitted: number) => run("open", [keys.generation], [admitted]),
     };
   }
@@ -242,6 +273,7 @@ export function createRestoring(redis: Redis, keys: Keys) {
 const SCRIPTS = [
   "restore_rules",
   "restore_counts",
+  "restore_waiting",
   "still_mine",
   "announce",
   "restore_stocks",

@@ -8,6 +8,7 @@ import {
   PAYMENT_EVENTS,
   RULES_EVENTS,
   STOCK_EVENTS,
+  WAITER_EVENTS,
 } from "../../src/domain/event.ts";
 import { newEventId } from "../../src/domain/ids.ts";
 import { changesOf } from "../../src/domain/line-changes.ts";
@@ -239,12 +240,13 @@ describe("each event moves its units from where they were to where they are", ()
   });
 
   test("and these are all there are", () => {
-    expect(EVENT_TYPES).toHaveLength(12);
+    expect(EVENT_TYPES).toHaveLength(14);
     const groups = [
       ...Object.keys(HOLD_EVENTS),
       ...STOCK_EVENTS,
       ...RULES_EVENTS,
       ...PAYMENT_EVENTS,
+      ...WAITER_EVENTS,
     ];
     expect(new Set(EVENT_TYPES)).toEqual(new Set(groups));
   });

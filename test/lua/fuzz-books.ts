@@ -2,7 +2,8 @@ import { expect } from "@jest/globals";
 import { parseLines } from "../../src/domain/hold.ts";
 import { explainCustomers } from "./explain-customers.ts";
 import { explainStocks } from "./explain-stocks.ts";
-import { FULL_SKU, SKUS, STOCKED, STORES } from "./fuzz-world.ts";
+import { checkWaiters } from "./explain-waiters.ts";
+import { FULL_SKU, OUT_SKU, SKUS, STOCKED, STORES } from "./fuzz-world.ts";
 import { keys, type ScriptSide } from "./script-side.ts";
 
 /**
@@ -14,8 +15,9 @@ export async function checkBooks(side: ScriptSide) {
   const stocks = explainStocks(entries, STOCKED);
   expect(await side.redis.hgetall(keys.customers)).toEqual(explainCustomers(entries));
   await checkOwnHolds(side);
+  await checkWaiters(side.redis, entries);
   const holding = await heldByHolds(side);
-  for (const sku of [...SKUS, FULL_SKU, "ghost"]) {
+  for (const sku of [...SKUS, FULL_SKU, OUT_SKU, "ghost"]) {
     for (const store_id of STORES) {
       const name = `${sku}@${store_id}`;
       const [available, held, version] = await side.stockOf(sku, store_id);

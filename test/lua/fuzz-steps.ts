@@ -4,6 +4,7 @@ import { changingStep } from "./fuzz-changing-steps.ts";
 import { parts, settleStepOf } from "./fuzz-payment-steps.ts";
 import { rulesStep } from "./fuzz-rules-steps.ts";
 import { stockStep } from "./fuzz-stock-steps.ts";
+import { waitingStep } from "./fuzz-waiting-steps.ts";
 import {
   batchOf,
   deadline,
@@ -100,9 +101,10 @@ export const anyStep = fc.oneof(
   { weight: 3, arbitrary: step("cancel_holds", batchOf(cancel, 4)) },
   { weight: 2, arbitrary: step("expire_holds", batchOf(expire, 4)) },
   { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
-  { weight: 10, arbitrary: stockStep },
-  { weight: 3, arbitrary: rulesStep },
+  { weight: 14, arbitrary: stockStep },
+  { weight: 4, arbitrary: rulesStep },
   { weight: 3, arbitrary: changingStep(linesOf) },
+  { weight: 6, arbitrary: waitingStep },
 );
 
 const text = fc.oneof(
@@ -175,6 +177,12 @@ export const corruptions = new Map<string, (redis: Redis) => Promise<unknown>>([
     },
   ],
   ["a list of stopped skus", (redis) => redis.rpush(keys.stopped, "a").catch(() => undefined)],
+  ["text as waiting", (redis) => redis.set(keys.waiting, "text")],
+  ["text as queue", (redis) => redis.set(keys.queue("a"), "text")],
+  ["text as places", (redis) => redis.set(keys.places("b"), "text")],
+  ["text as waiter", (redis) => redis.set(keys.waiter("W-w0"), "text")],
+  ["no waiter", (redis) => redis.del(keys.waiter("W-w1"), keys.waiter("W-w2"))],
+  ["half a waiter", (redis) => redis.hdel(keys.waiter("W-w3"), "sku").catch(() => undefined)],
   ["text as turns", (redis) => redis.set(keys.turns, "text")],
   ["text as stream", (redis) => redis.set(keys.stream, "text")],
   ["text as deadlines", (redis) => redis.set(keys.deadlines, "text")],

@@ -18,6 +18,8 @@ const IDEMS = ["k0", "k1", "k2"];
 const STOPPED_SKU = "stopped";
 /** A sku of which a store has nearly as many as it can have. */
 export const FULL_SKU = "full";
+/** A sku of which there is none at first, so that whoever wants it has to wait. */
+export const OUT_SKU = "out";
 const FULL = 999_999_999_995;
 
 /** What the world begins with: units by stock. */
@@ -27,6 +29,7 @@ export const STOCKED = new Map([
   [`${FULL_SKU}@main`, FULL],
   [`${FULL_SKU}@north`, 20],
   [`${STOPPED_SKU}@main`, 8],
+  [`${OUT_SKU}@main`, 0],
 ]);
 
 export type Step = { script: ScriptName; requests: Request[] };
@@ -42,6 +45,14 @@ export async function startAnew({ redis }: ScriptSide) {
   await redis.hset(keys.stores, "north", "1");
   await redis.hset(keys.stopped, STOPPED_SKU, "{}");
 }
+
+/** Two skus that nobody may take, and one of which few: rules seldom come to be so by themselves. */
+export const limitSales = ({ redis }: ScriptSide) =>
+  redis.hset(keys.rules, {
+    a: "version=1 opens_at=4000000000000",
+    b: "version=1 closes_at=1",
+    [OUT_SKU]: "version=1 max_per_order=1",
+  });
 
 export const hold_id = fc.constantFrom(...HOLDS);
 export const sku = fc.oneof(

@@ -12,13 +12,21 @@ import {
   type ScriptSide,
 } from "./script-side.ts";
 import { changeRequest, purchaseRequest, transferRequest } from "./stock-requests.ts";
+import { joinRequest, leaveRequest, newWaiter, offerRequest } from "./waiting-requests.ts";
 
 let hold: HoldSpec;
+let waiter_id = "";
 
 /** What `script` needs to grant its request, of an empty Redis: stock, and a hold, which is returned. */
 export async function stockFor(script: ScriptName, side: ScriptSide): Promise<HoldSpec> {
   await side.redis.set("stock:phone", "5");
   hold = await (script === "expire_holds" ? side.dueHold() : side.hold());
+  waiter_id = newWaiter();
+  // Somebody has to wait, and for units that have come since.
+  if (script === "leave_waiting" || script === "offer_stock") {
+    await side.call("join_waiting", joinRequest({ waiter_id, quantity: 9 }));
+  }
+  if (script === "offer_stock") await side.redis.set("stock:phone", "20");
   return hold;
 }
 
@@ -47,5 +55,8 @@ export const GRANTED: [ScriptName, string, () => Request][] = [
     "CANCELLED",
     () => changeLinesRequest({ ...hold, wanted: [{ sku: "phone", quantity: 0 }] }),
   ],
+  ["join_waiting", "JOINED", () => joinRequest({ quantity: 9 })],
+  ["leave_waiting", "LEFT", () => leaveRequest({ waiter_id })],
+  ["offer_stock", "SERVED", () => offerRequest()],
   ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
 ];

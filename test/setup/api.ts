@@ -42,6 +42,7 @@ export async function startApi({
     rules: deciding.rules,
     releases: deciding.releases,
     low_stock_units: 10,
+    waiting: deciding.waiting,
     stores: deciding.stores,
     records: deciding.records,
     ledger,

@@ -14,6 +14,7 @@ import { createScripts } from "../../src/redis/scripts.ts";
 import { createStock } from "../../src/redis/stock.ts";
 import { createStores } from "../../src/redis/stores.ts";
 import { createStream } from "../../src/redis/stream.ts";
+import { createWaiting } from "../../src/redis/waiting.ts";
 
 const DEFAULT_STORE = "main";
 
@@ -42,6 +43,7 @@ export async function openDecidingSide(
   const stores = createStores(redis, keys, DEFAULT_STORE);
   const stock = createStock({ batcher, keys, stores, default_store: DEFAULT_STORE });
   const rules = createRules({ batcher, redis, keys });
+  const waiting = createWaiting({ batcher, redis, keys });
   const records = createRecords(redis, keys, scripts.generation);
   const stream = createStream(redis, keys);
   async function close() {
@@ -62,6 +64,7 @@ export async function openDecidingSide(
     stock,
     rules,
     releases,
+    waiting,
     records,
     stream,
     log,

@@ -3,6 +3,7 @@ import pg from "pg";
 import { isDrained, readGroup } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { compareWaiters } from "./books-waiting.ts";
 
 const keys = createKeys("main");
 const AT_ONCE = 200;
@@ -33,6 +34,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...(await compareOrders(postgres)),
     ...(await compareMovements(postgres)),
     ...(await compareEvents(redis, postgres)),
+    ...(await compareWaiters(redis, postgres)),
     ...(await comparePending(redis)),
     ...(await comparePayments(redis, postgres)),
     ...compareHeld(holds, await readStockKeys(redis)),

@@ -26,7 +26,8 @@ export async function emptyLedger(databaseUrl: string): Promise<void> {
   const tables = "processed_events, holds, hold_lines, orders, stock_levels, stock_movements";
   const more = "recorder_progress, seq_gaps, dead_events, projection_rebuilds";
   const admissions = "admissions, recoveries";
-  const catalogue = "stores, products, initial_stocks, idempotency_records, unfulfilled_payments";
+  const catalogue =
+    "stores, products, initial_stocks, idempotency_records, unfulfilled_payments, waiters";
   const audit = "audited_stocks, audit_findings, audit_progress";
   await query(
     databaseUrl,

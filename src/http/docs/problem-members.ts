@@ -13,6 +13,7 @@ const total_available = units("Units in all stores together.", 4);
 const version = units("The version it has now.", 8);
 const hold_id = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const payment_id = z.string().meta({ example: "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+const waiter_id = z.string().meta({ example: "W-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const errors = z.array(z.object({ pointer: z.string(), detail: z.string() })).meta({
   description:
     "What is wrong with which members: a JSON pointer into the body, `?name` in the query, `{name}` in the path.",
@@ -48,6 +49,7 @@ export function problemMembers(named: (name: string) => string): {
         example: "2026-11-21T02:17:51.048Z",
       }),
     }),
+    ALREADY_WAITING: z.object({ sku, [named("waiter_id")]: waiter_id }),
     HOLD_ALREADY_CONFIRMED: hold,
     HOLD_CANCELLED: hold,
     HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),
@@ -77,6 +79,7 @@ export function problemMembers(named: (name: string) => string): {
     SALE_NOT_OPEN: z.object({ sku, [named("opens_at")]: time }),
     SALE_PAUSED: z.object({ sku }),
     SOLD_OUT: taken,
+    STOCK_AVAILABLE: z.object({ sku, available }),
     STORE_NOT_FOUND: z.object({ [named("store_id")]: storeId }),
     UNKNOWN_SKU: z.object({ sku }),
     VERSION_CONFLICT: z.object({
@@ -85,6 +88,7 @@ export function problemMembers(named: (name: string) => string): {
       [named("hold_id")]: hold_id.optional(),
       version,
     }),
+    WAITING_LIST_FULL: z.object({ sku }),
     WOULD_GO_NEGATIVE: short.extend({ lines }),
   };
 }

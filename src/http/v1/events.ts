@@ -35,10 +35,10 @@ const shown = z.object({
   eventType: z.enum(EVENT_TYPES),
   occurredAt: time,
   aggregate: z.object({
-    type: z.enum(["reservation", "stock", "rules", "payment"]),
+    type: z.enum(["reservation", "stock", "rules", "payment", "waiter"]),
     id: z.string().meta({
       description:
-        "A reservation's id, `sku@storeId` of the first line of a change of stock, the sku of rules, or the id of an unfulfilled payment.",
+        "A reservation's or a waiter's id, `sku@storeId` of the first line of a change of stock, the sku of rules, or the id of an unfulfilled payment.",
       example: HOLD_ID,
     }),
     version: z.int().meta({ example: 1 }),
@@ -100,6 +100,9 @@ function aggregateOf(payload: RecordedEvent["payload"]): z.infer<typeof shown>["
     return { type: "reservation", id: payload.hold_id, version: payload.version };
   }
   if ("rules" in payload) return { type: "rules", id: payload.sku, version: payload.version };
+  if ("waiter_id" in payload) {
+    return { type: "waiter", id: payload.waiter_id, version: payload.status === "WAITING" ? 1 : 2 };
+  }
   const [first] = payload.lines;
   if (!first) throw new Error("A change of stock without a line was recorded."); // parseEvent refuses it
   return { type: "stock", id: `${first.sku}@${first.store_id}`, version: first.version };

@@ -155,6 +155,16 @@ const unfulfilled =
     route,
     result: { paymentId: payment_id, why, occurredAt: isoTime(Number(occurred_at)) },
   });
+const joined =
+  (route: string) =>
+  ([waiter_id, joined_at, position]: Words): Told => ({
+    route,
+    result: {
+      waiterId: waiter_id,
+      joinedAt: isoTime(Number(joined_at)),
+      position: Number(position),
+    },
+  });
 
 const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   reserve: reserved("POST /holds/reserve"),
@@ -176,6 +186,8 @@ const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   v1_extend: extended("POST /v1/reservations/{id}:extend"),
   change: relined("PATCH /v1/reservations/{id}"),
   payment: unfulfilled("a confirm whose payment could not be fulfilled"),
+  waitlist_join: joined("POST /v1/waitlist"),
+  waitlist_leave: cancelled("DELETE /v1/waitlist/{id}"),
 };
 
 const RECORD_ROUTES: Record<RecordRoute, string> = {

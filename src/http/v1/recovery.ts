@@ -53,6 +53,7 @@ const report = z.object({
         description: "Customers of skus limited per customer, counted anew.",
         example: 12,
       }),
+      waiters: count.meta({ description: "Who waits for units of a stock.", example: 3 }),
     })
     .nullable()
     .meta({ description: "What Redis was given back. Null until it is done." }),
@@ -183,6 +184,7 @@ function present({ report: told, ...recovery }: Recovery): z.infer<typeof report
           // Reports of before there were rules have none of them.
           rules: restored.rules ?? 0,
           customers: restored.customers ?? 0,
+          waiters: restored.waiters ?? 0,
         }
       : null,
     checked: checked

@@ -1,0 +1,38 @@
+#!lua flags=allow-oom
+-- Gives back who waits for which stocks. The ledger has all that was decided, so the first chunk takes the
+-- place of whatever queues Redis has.
+-- KEYS  admission, waiting; for each waiter: waiter, queue, places
+-- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues and places), waiters (a JSON list; of each,
+--       all of them texts: waiter_id, stock, sku, store_id, quantity, user_id, offer_ms, joined_at and
+--       joined_seq)
+-- Reply {RESTORED, waiters} | {LOST}, what was written
+-- include lib/batch.lua
+
+local admission_key, waiting_key = next_key(), next_key()
+if read("HGET", admission_key, "token") ~= next_arg() then return { "LOST" } end
+
+local part, prefixes = next_arg(), cjson.decode(next_arg())
+if part == "FIRST" then
+  for _, stock in ipairs(read("HKEYS", waiting_key) or {}) do
+    for _, prefix in ipairs(prefixes) do call("UNLINK", prefix .. stock) end
+  end
+  call("DEL", waiting_key)
+end
+
+local function write(waiter, waiter_key, queue_key, places_key)
+  local waiter_id, stock, sku, store_id, quantity, user_id, offer_ms, joined_at, joined_seq = unpack(waiter)
+  call("DEL", waiter_key)
+  call("HSET", waiter_key, "status", "WAITING", "stock", stock, "sku", sku, "store_id", store_id,
+    "quantity", quantity, "user_id", user_id, "offer_ms", offer_ms, "joined_at", joined_at,
+    "joined_seq", joined_seq)
+  -- One that holds something else has nobody in it.
+  if not read("ZCARD", queue_key) then call("DEL", queue_key) end
+  if not read("HLEN", places_key) then call("DEL", places_key) end
+  call("ZADD", queue_key, joined_seq, waiter_id)
+  call("HSET", places_key, user_id, waiter_id)
+  call("HSET", waiting_key, stock, format("%d", call("ZCARD", queue_key)))
+end
+
+local waiters = cjson.decode(next_arg())
+for _, waiter in ipairs(waiters) do write(waiter, next_key(), next_key(), next_key()) end
+return { "RESTORED", #waiters }
