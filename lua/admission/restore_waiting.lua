@@ -3,7 +3,7 @@
 -- place of whatever queues Redis has.
 -- KEYS  admission, waiting; for each waiter: waiter, queue, places
 -- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues and places), waiters (a JSON list; of each,
---       all of them texts: waiter_id, stock, sku, store_id, quantity, user_id, offer_ms, joined_at and
+--       all of them texts: waiter_id, stock, sku, store_id, user_id, quantity, offer_ms, joined_at and
 --       joined_seq)
 -- Reply {RESTORED, waiters} | {LOST}, what was written
 -- include lib/batch.lua
@@ -20,7 +20,7 @@ if part == "FIRST" then
 end
 
 local function write(waiter, waiter_key, queue_key, places_key)
-  local waiter_id, stock, sku, store_id, quantity, user_id, offer_ms, joined_at, joined_seq = unpack(waiter)
+  local waiter_id, stock, sku, store_id, user_id, quantity, offer_ms, joined_at, joined_seq = unpack(waiter)
   call("DEL", waiter_key)
   call("HSET", waiter_key, "status", "WAITING", "stock", stock, "sku", sku, "store_id", store_id,
     "quantity", quantity, "user_id", user_id, "offer_ms", offer_ms, "joined_at", joined_at,

@@ -4,7 +4,8 @@
 -- The names of a stock's queue, of a waiter and of the hold it is offered are made here and do not come in
 -- KEYS: who is next is known only once the queue is read. They are in the partition of the stock they are
 -- about, so with more than one they would be in the same slot.
-local QUEUE, PLACES, WAITER, HOLD = "waiting:", "waiting_users:", "waiter:", "hold:"
+local QUEUE, PLACES, WAITER = "inventory.waiting:", "inventory.waiting_users:", "inventory.waiter:"
+local HOLD = "hold:"
 local WAITERS_MAX = 100000
 -- A script serves so many at most, so that Redis answers others meanwhile; and when fewer units have come
 -- than the first one wants, it looks at so many whether they suffice for one of them.

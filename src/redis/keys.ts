@@ -46,11 +46,11 @@ export function createKeys(defaultStore: string) {
     ],
     hold: (hold_id: string) => `hold:${hold_id}`,
     /** Who waits, and has waited. lua/lib/waiting.lua makes these three names too. */
-    waiter: (waiter_id: string) => `waiter:${waiter_id}`,
+    waiter: (waiter_id: string) => `inventory.waiter:${waiter_id}`,
     /** Waiter ids of a stock, `<sku>[@<store_id>]`, by the seq with which they joined. */
-    queue: (stock: string) => `waiting:${stock}`,
+    queue: (stock: string) => `inventory.waiting:${stock}`,
     /** user_id -> the waiter in that stock's queue. */
-    places: (stock: string) => `waiting_users:${stock}`,
+    places: (stock: string) => `inventory.waiting_users:${stock}`,
     /** A stock's name behind the prefix of its keys. */
     stockName: item,
     /** Both keys of a stock that is named so. */

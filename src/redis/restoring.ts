@@ -6,6 +6,7 @@ import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rul
 import type { Waiter } from "../domain/waiter.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
+import { waitersToRestore } from "./restoring-waiters.ts";
 import { readLua } from "./scripts.ts";
 import { parseInfo } from "./server-check.ts";
 
@@ -218,31 +219,8 @@ export function createRestoring(redis: Redis, keys: Keys) {
 
     /** @param part FIRST forgets all queues that Redis had */
     async function restoreWaiting(waiters: Waiter[], part: "FIRST" | "NEXT"): Promise<void> {
-      const placed = waiters.map((waiter) => ({
-        ...waiter,
-        stock: keys.stockName(waiter.sku, waiter.store_id),
-      }));
-      await run(
-        "restore_waiting",
-        [
-          keys.waiting,
-          ...placed.flatMap(({ waiter_id, stock }) => [
-            keys.waiter(waiter_id),
-            keys.queue(stock),
-            keys.places(stock),
-          ]),
-        ],
-        [
-          part,
-          JSON.stringify([keys.queue(""), keys.places("")]),
-          texts(
-            placed.map((of) => [
-              ...[of.waiter_id, of.stock, of.sku, of.store_id, of.quantity, of.user_id],
-              ...[of.offer_ms, of.joined_at, of.joined_seq],
-            ]),
-          ),
-        ],
-      );
+      const { names, args } = waitersToRestore(waiters, keys);
+      await run("restore_waiting", names, [part, ...args]);
     }
 
     return {

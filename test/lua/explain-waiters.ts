@@ -32,7 +32,7 @@ export async function checkWaiters(redis: Redis, entries: Record<string, string>
   );
   for (const [stock, list] of stocks) {
     const ids = list.map(({ waiter_id }) => waiter_id);
-    expect(await redis.zrange(keys.queue(stock), 0, -1)).toEqual(ids);
+    expect(await redis.zrange(keys.queue(stock), "0", "-1")).toEqual(ids);
     const places = list.map(({ user_id, waiter_id }) => [user_id, waiter_id]);
     expect(await redis.hgetall(keys.places(stock))).toEqual(Object.fromEntries(places));
   }

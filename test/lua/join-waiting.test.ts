@@ -27,7 +27,7 @@ const join = async (...specs: JoinSpec[]) =>
 const leave = async (...specs: Parameters<typeof leaveRequest>[0][]) =>
   (await side.call("leave_waiting", ...specs.map(leaveRequest))).tuples;
 const words = (tuples: unknown[][]) => tuples.map(([word]) => word);
-const queue = () => side.redis.zrange(keys.queue("phone"), 0, -1);
+const queue = () => side.redis.zrange(keys.queue("phone"), "0", "-1");
 
 async function expectUnchanged(ask: () => Promise<unknown>, answer: unknown) {
   const before = await dumpAll(side.redis);
@@ -177,7 +177,7 @@ describe("leaving", () => {
       () => leave({ waiter_id, idem: "k", fingerprint: "other" }),
       [["IDEMPOTENCY_KEY_REUSED"]],
     );
-    expect(await side.redis.keys("waiting*")).toEqual([]);
+    expect(await side.redis.keys("inventory.waiting*")).toEqual([]);
     expect(await side.redis.exists(keys.waiting)).toBe(0);
   });
 

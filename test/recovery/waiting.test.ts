@@ -77,7 +77,7 @@ test("queues of an old copy of Redis make room for those of the ledger", async (
     await redis.set(keys.seq, old_seq);
     await redis.del(keys.generation);
   });
-  expect(await redis.zrange(keys.queue("tea"), 0, -1)).toEqual([bob, dan, eve]);
+  expect(await redis.zrange(keys.queue("tea"), "0", "-1")).toEqual([bob, dan, eve]);
   expect(await redis.hgetall(keys.waiting)).toEqual({ tea: "3", cups: "1" });
 });
 

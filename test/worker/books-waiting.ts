@@ -25,7 +25,7 @@ export async function compareWaiters(redis: Redis, postgres: pg.Client): Promise
   const counts = await redis.hgetall(keys.waiting);
   for (const stock of new Set([...queues.keys(), ...Object.keys(counts)])) {
     const waiting = (queues.get(stock) ?? []).map(({ waiter_id }) => waiter_id).join();
-    const found = await redis.zrange(keys.queue(stock), 0, -1);
+    const found = await redis.zrange(keys.queue(stock), "0", "-1");
     if (found.join() !== waiting) differences.push(`for ${stock} wait ${found}, not ${waiting}`);
     if (String(found.length) !== counts[stock]) {
       differences.push(`${counts[stock]} are said to wait for ${stock}, it is ${found.length}`);

@@ -163,7 +163,7 @@ describe("the waiting list", () => {
     const ids = [taken, left, refused];
     const seen = await Promise.all(ids.map(look));
     expect(seen.map(({ body }) => body.status)).toEqual(["OFFERED", "LEFT", "REFUSED"]);
-    await redis().del(...ids.map((id) => `waiter:${id}`));
+    await redis().del(...ids.map((id) => `inventory.waiter:${id}`));
     const found = await Promise.all(ids.map(look));
     expect(found.map(({ body }) => body)).toEqual(seen.map(({ body }) => body));
     expect((await leave(refused)).body.status).toBe("REFUSED");
