@@ -14,6 +14,7 @@ import { recordAll } from "./record-all.ts";
 import { fresh, openShop, postJson, type Shop } from "./shop.ts";
 
 const { operations } = readDocument();
+const WAITER = "W-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
 const HOLD = "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
 const ORDER = "O-01a1fbe0-b90a-7068-a328-4e73558f5087";
 const PAYMENT = "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
@@ -31,7 +32,7 @@ let api: ReturnType<typeof createCalls>;
 beforeAll(async () => {
   shop = await openShop();
   const { redis, url } = shop.api;
-  await redis.mset("stock:tea", 1_000, "stock:mug", 1_000);
+  await redis.mset("stock:tea", 1_000, "stock:mug", 1_000, "stock:vinyl", 0);
   const write = async (path: string, body: unknown, key: string) =>
     (await postJson(`${url}${path}`, body, { "Idempotency-Key": key })).body;
   const sold = await write("/v1/purchase", { sku: "tea", qty: 1 }, "cart-17");
@@ -41,6 +42,8 @@ beforeAll(async () => {
   await write(`${lostPath}:cancel`, {}, "cart-19");
   const late = { paymentRef: "pay_82", onExpired: "reacquire" };
   const paid = await write(`${lostPath}:confirm`, late, "cart-19");
+  const wish = { sku: "vinyl", qty: 1, customerId: "ada", offerSeconds: 60 };
+  const waits = await write("/v1/waitlist", wish, "cart-20");
   await recordAll(redis, shop.database.url);
   api = createCalls(
     url,
@@ -48,6 +51,7 @@ beforeAll(async () => {
       [ORDER, String(sold.orderId)],
       [HOLD, String(held.reservationId)],
       [PAYMENT, String(paid.paymentId)],
+      [WAITER, String(waits.waiterId)],
     ]),
   );
 });
