@@ -33,13 +33,14 @@ export type ScriptName =
 /** These write nothing, so they make no events either. */
 export const READ_SCRIPTS: ReadonlySet<ScriptName> = new Set(["read_holds", "read_stocks"]);
 
-/** These end holds, or settle what was paid for: it was to be expected since the hold was made. */
+/** These end holds and waits, or settle what was paid for: it was to be expected since these began. */
 export const ENDING_SCRIPTS: ReadonlySet<ScriptName> = new Set([
   "confirm_holds",
   "settle_payments",
   "cancel_holds",
   "expire_holds",
   "reduce_holds",
+  "leave_waiting",
 ]);
 
 export type Scripts = ReturnType<typeof createScripts>;
