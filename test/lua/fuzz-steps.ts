@@ -104,7 +104,7 @@ export const anyStep = fc.oneof(
   { weight: 14, arbitrary: stockStep },
   { weight: 4, arbitrary: rulesStep },
   { weight: 3, arbitrary: changingStep(linesOf) },
-  { weight: 6, arbitrary: waitingStep },
+  { weight: 9, arbitrary: waitingStep },
 );
 
 const text = fc.oneof(

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import {
   batchOf,
   deadline,
+  FULL_SKU,
   fingerprint,
   hold_id,
   idem,
@@ -42,7 +43,9 @@ const change = fc
   })
   .map(changeRequest);
 
-const moved = fc.record({ sku, quantity });
+// Of what a store has nearly as many as it can have, above all.
+const full = fc.oneof(sku, fc.constant(FULL_SKU));
+const moved = fc.record({ sku: full, quantity });
 const transfer = fc
   .record({
     ...common,

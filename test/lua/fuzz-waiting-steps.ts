@@ -28,14 +28,14 @@ const leave = fc
   .record({ i: nth, idem, fingerprint, deadline })
   .map(({ i, ...rest }) => leaveRequest({ ...rest, waiter_id: `W-w${i}` }));
 const offer = fc.record({ sku, deadline }).map(offerRequest);
-const restock = nth.map((i) => changeRequest({ sku: OUT_SKU, units: 1 + i }));
+const restock = nth.map((i) => changeRequest({ sku: OUT_SKU, units: 3 + i }));
 const cancel = nth.map((i) => cancelRequest({ hold_id: `H-w${i}`, lines: [wishOf(i)] }));
 
 /** A call about who waits for stocks, or that cancels an offer. */
 export const waitingStep = fc.oneof(
   { weight: 4, arbitrary: step("join_waiting", batchOf(join, 4)) },
-  { weight: 4, arbitrary: step("leave_waiting", batchOf(leave, 4)) },
+  { weight: 6, arbitrary: step("leave_waiting", batchOf(leave, 4)) },
   { weight: 1, arbitrary: step("offer_stock", batchOf(offer, 3)) },
   { weight: 1, arbitrary: step("cancel_holds", batchOf(cancel, 3)) },
-  { weight: 1, arbitrary: step("change_stocks", batchOf(restock, 1)) },
+  { weight: 3, arbitrary: step("change_stocks", batchOf(restock, 1)) },
 );

@@ -54,12 +54,20 @@ async function runThrough({ runOnce } = agent()) {
   while ((await runOnce()) > 0);
 }
 
-/** Whom units were offered to, in that order. */
-const offered = async () =>
-  (await shop.entries()).flatMap(({ fields }) => {
-    const { type, payload } = parseEvent(fields);
-    return type === "HOLD_CREATED" && payload.waiter ? [payload.waiter.waiter_id] : [];
-  });
+/** Whom units were offered to, in that order. A chunk at a time: no command may take long. */
+async function offered(): Promise<string[]> {
+  const ids: string[] = [];
+  for (let from = "-"; ; ) {
+    const entries = await shop.redis.xrange(shop.keys.stream, from, "+", "COUNT", AT_ONCE);
+    for (const [id, flat] of entries) {
+      from = `(${id}`;
+      const fields = flat.flatMap((name, i) => (i % 2 ? [] : [[name, flat[i + 1] ?? ""]]));
+      const { type, payload } = parseEvent(Object.fromEntries(fields));
+      if (type === "HOLD_CREATED" && payload.waiter) ids.push(payload.waiter.waiter_id);
+    }
+    if (entries.length < AT_ONCE) return ids;
+  }
+}
 
 const reserve = (user_id: string, side = shop) =>
   side.inventory
