@@ -19,7 +19,7 @@ export const changingStory = fc
   .record({
     hold_id: fc.constant("").map(newHold),
     sku: fc.constantFrom(...SKUS),
-    quantity: fc.constantFrom(1, 2),
+    quantity: fc.constantFrom(2, 2, 3),
     more: fc.constantFrom(0, 1, 1, 2, 9),
     rules: fc.constantFrom(...RULES),
     user_id,
@@ -33,9 +33,12 @@ export const changingStory = fc
     const first = { hold_id, lines: before, idem };
     const again = { hold_id, lines: after, idem };
     const other = { ...again, fingerprint: "other" };
+    const ghost = [{ sku: "ghost", quantity: 1 }];
+    const one = [{ sku, quantity: 1 }];
     const ending = [
       { ...first, idem: `${idem}-4`, wanted: none, if_version: 99 },
       { ...again, idem: `${idem}-4`, wanted: none, if_version: 99 },
+      { ...first, lines: one, idem: `${idem}-0`, wanted: none },
       { ...first, idem: `${idem}-0`, wanted: none },
       { ...again, idem: `${idem}-0`, wanted: none },
     ];
@@ -54,15 +57,21 @@ export const changingStory = fc
       },
       {
         script: "change_holds",
-        requests: [first, again, other].map((spec) =>
-          changeLinesRequest({ ...spec, wanted: after }),
-        ),
+        requests: [
+          ...[first, again, other].map((spec) => changeLinesRequest({ ...spec, wanted: after })),
+          ...[first, again].map((spec) =>
+            changeLinesRequest({ ...spec, idem: `${idem}-6`, wanted: ghost }),
+          ),
+        ],
       },
       {
         script: "reduce_holds",
         requests: [
           ...[again, { ...again, idem: `${idem}-2` }, other].map((spec) =>
             changeLinesRequest({ ...spec, wanted: after }),
+          ),
+          ...[first, again].map((spec) =>
+            changeLinesRequest({ ...spec, idem: `${idem}-5`, wanted: one }),
           ),
         ],
       },
