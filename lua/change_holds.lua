@@ -38,6 +38,7 @@
 -- include lib/own_holds.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 -- include lib/alive.lua
 -- include lib/changing.lua
@@ -59,10 +60,10 @@ local function short_reply(more)
   for _, line in ipairs(more) do
     local stock, wanted = line.stock, line.held_delta
     local of_others = stock.held - (line.quantity - wanted)
-    if wanted > stock.available then
+    if wanted > free_units(stock) then
       reply = reply or { "ALL_HELD" }
       if of_others == 0 then reply[1] = "SOLD_OUT" end
-      for _, item in ipairs({ line.sku, line.store_id, wanted, stock.available, of_others }) do
+      for _, item in ipairs({ line.sku, line.store_id, wanted, free_units(stock), of_others }) do
         reply[#reply + 1] = item
       end
     end
@@ -95,15 +96,19 @@ local function decide()
   local request = next_changing()
   local hold, refused = open_changing(request)
   if not hold then return refused end
+  local corrupt = serve_lines(request.after)
+  if corrupt then return { "CORRUPT", corrupt } end
   return more_reply(hold, request.after) or change(hold, request)
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
 write_changes()
 write_endings()
 write_counts()
 write_own_holds()
+write_waiting()
 write_records()
 return replies

@@ -25,6 +25,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 -- include lib/selling.lua
 
@@ -52,11 +53,13 @@ local function decide()
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
 write_endings()
 write_sales()
 write_counts()
 write_own_holds()
+write_waiting()
 write_records()
 return replies

@@ -27,6 +27,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 -- include lib/alive.lua
 -- include lib/changing.lua
@@ -47,11 +48,13 @@ local function decide()
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
 write_changes()
 write_endings()
 write_counts()
 write_own_holds()
+write_waiting()
 write_records()
 return replies

@@ -27,6 +27,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
+-- include lib/waiting.lua
 -- include lib/ending.lua
 -- include lib/selling.lua
 
@@ -107,7 +108,7 @@ local function obstacle(hold, lines)
   local units = {}
   for _, line in ipairs(lines) do
     local stopped = is_filled(stopped_key) and call("HEXISTS", stopped_key, line.sku) == 1
-    if line.sold > 0 and (stopped or line.sold > line.stock.available) then return WHY.sold_out end
+    if line.sold > 0 and (stopped or line.sold > free_units(line.stock)) then return WHY.sold_out end
     units[line.sku] = (units[line.sku] or 0) + line.sold
   end
   for sku, more in pairs(units) do
@@ -128,7 +129,7 @@ local function settle_ended(request, hold)
   -- Forgotten, and recorded as active: its key was taken out by hand, or the ledger is days behind.
   if hold.status == "ACTIVE" then return unfulfilled(request, hold, WHY.not_found) end
   if hold.lines ~= lines_text(request.lines) then return { "STALE_LINES" } end
-  local corrupt = read_rules(request.lines, hold.user_id)
+  local corrupt = read_rules(request.lines, hold.user_id) or serve_lines(request.lines)
   if corrupt then return { "CORRUPT", corrupt } end
   local refused = choose_sold(request)
   if refused then return refused end
@@ -165,11 +166,13 @@ local function decide()
 end
 
 local replies = decide_all(decide)
+serve_changed()
 write_events()
 write_stocks()
 write_endings()
 write_sales()
 write_counts()
 write_own_holds()
+write_waiting()
 write_records()
 return replies
