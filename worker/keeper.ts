@@ -1,31 +1,22 @@
 import { CODE_PATTERN } from "../src/domain/ids.ts";
-import { IDEMPOTENCY_MS } from "../src/domain/limits.ts";
-import { Rejection } from "../src/domain/rejection.ts";
 import type { Log } from "../src/log.ts";
-import { monotonicNow } from "../src/now.ts";
 import type { Pool } from "../src/postgres/client.ts";
 import { addStores, readPromises, readRanks, type StockPromise } from "../src/postgres/keeping.ts";
+import { type ReturnPromise, readReturnPromises } from "../src/postgres/returns.ts";
 import { putInitialStock } from "../src/redis/initial-stock.ts";
-import { CorruptKey } from "../src/redis/outcome.ts";
 import type { Stock } from "../src/redis/stock.ts";
 import type { Stores } from "../src/redis/stores.ts";
 import type { Agent } from "./loop.ts";
 import { keeperMended, keeperStuck } from "./metrics.ts";
+import { createPromiseKeeper } from "./promises.ts";
 
 const EVERY_MS = 2_000;
-const CALL_MS_MAX = 5_000;
-const PROMISES_MAX = 500;
-/** A promise that is younger is still the API's to keep. */
-const PROMISE_AGE_MS_MIN = 10_000;
-/** While it is younger, Redis still knows whether it was kept. An hour less than a record's life. */
-const PROMISE_AGE_MS_MAX = IDEMPOTENCY_MS - 3_600_000;
 const RANK_MAX = 2 ** 31 - 1;
-const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
 /**
  * Mends what a crash between Postgres and Redis left half done: stores that one side does not know, or knows
- * by another rank, and initial stock that was promised to a product but never put there. Any number of
- * keepers may run: each of these is the same however often it is done.
+ * by another rank, initial stock that was promised to a product but never put there, and returns that were
+ * decided but not taken back. Any number of keepers may run: each of these is the same however often it is done.
  */
 export function createKeeper({
   pool,
@@ -45,18 +36,37 @@ export function createKeeper({
   generation?: () => number | null;
   log: Log;
 }): Agent {
-  let kept_under = generation();
-  const kept = new Set<string>();
-  let stuck = new Set<string>();
-  let cursor = FIRST_ID;
-  let pass = { open: new Set<string>(), stuck: new Set<string>() };
+  const common = { redisNow, generation, log };
+  const stocks = createPromiseKeeper<StockPromise>({
+    ...common,
+    kind: "INITIAL_STOCK",
+    words: {
+      kept: "put a product's initial stock there",
+      stuck: "initial stock is not where it should be",
+    },
+    read: (age_ms, after, count) => readPromises(pool, age_ms, after, count),
+    keep: async (promise, context) => (await putInitialStock(stock, promise, context)).occurred_at,
+    told: ({ event_id, sku, store_id, units }) => ({ event_id, sku, store_id, units }),
+  });
+  const returns = createPromiseKeeper<ReturnPromise>({
+    ...common,
+    kind: "RETURN",
+    words: { kept: "took an order's return back", stuck: "a return is not where it should be" },
+    read: (age_ms, after, count) => readReturnPromises(pool, age_ms, after, count),
+    keep: async (promise, context) => (await stock.returnUnits(promise, context)).returned_at,
+    told: ({ event_id, order_id }) => ({ event_id, order_id }),
+  });
 
-  // What hinders the one must not hinder the other.
+  // What hinders the one must not hinder the others.
   async function runOnce(): Promise<number> {
-    const results = await Promise.allSettled([mendStores(), keepPromises()]);
+    const results = await Promise.allSettled([mendStores(), stocks.runOnce(), returns.runOnce()]);
+    keeperStuck.set(stocks.stuck() + returns.stuck());
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
-    return results[1].status === "fulfilled" ? results[1].value : 0;
+    const [, ...done] = results.map((result) =>
+      result.status === "fulfilled" ? Number(result.value) : 0,
+    );
+    return Math.max(...done);
   }
 
   async function mendStores(): Promise<void> {
@@ -78,62 +88,6 @@ export function createKeeper({
     await addStores(pool, missing);
     keeperMended.inc({ what: "STORE_IN_POSTGRES" }, missing.length);
     log.info({ store_ids: missing.map(([store_id]) => store_id) }, "told Postgres of stores");
-  }
-
-  // Goes through all open promises, a batch a run.
-  async function keepPromises(): Promise<number> {
-    if (generation() !== kept_under) kept.clear();
-    kept_under = generation();
-    const promises = await readPromises(pool, PROMISE_AGE_MS_MIN, cursor, PROMISES_MAX);
-    const now = await redisNow();
-    const results = await Promise.allSettled(promises.map((promise) => keepPromise(promise, now)));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed) throw failed.reason;
-    for (const { event_id } of promises) pass.open.add(event_id);
-    cursor = promises.at(-1)?.event_id ?? FIRST_ID;
-    if (promises.length === PROMISES_MAX) return promises.length;
-    endPass();
-    return 0;
-  }
-
-  async function keepPromise(promise: StockPromise, now: number): Promise<void> {
-    const { event_id, request_id, age_ms } = promise;
-    if (kept.has(event_id)) return; // only the recorder is late
-    if (age_ms > PROMISE_AGE_MS_MAX) {
-      reportStuck(promise, "too old to tell whether Redis has put it there");
-      return;
-    }
-    try {
-      const context = { request_id, deadline: monotonicNow() + CALL_MS_MAX };
-      const { occurred_at } = await putInitialStock(stock, promise, context);
-      kept.add(event_id);
-      if (occurred_at < now) return; // it was there
-      keeperMended.inc({ what: "INITIAL_STOCK" });
-      log.info({ event_id, sku: promise.sku }, "put a product's initial stock there");
-    } catch (error) {
-      if (error instanceof Rejection) reportStuck(promise, error.detail);
-      else if (error instanceof CorruptKey) reportStuck(promise, error.message);
-      else throw error;
-    }
-  }
-
-  // Once for each, though it is tried again with each pass.
-  function reportStuck({ event_id, sku, store_id, units }: StockPromise, reason: string) {
-    pass.stuck.add(event_id);
-    if (stuck.has(event_id)) return;
-    stuck.add(event_id);
-    log.error(
-      { event_id, sku, store_id, units, reason },
-      "initial stock is not where it should be",
-    );
-  }
-
-  function endPass() {
-    for (const event_id of kept) if (!pass.open.has(event_id)) kept.delete(event_id);
-    stuck = pass.stuck;
-    keeperStuck.set(stuck.size);
-    pass = { open: new Set(), stuck: new Set() };
-    cursor = FIRST_ID;
   }
 
   return { name: "keeper", idle_ms: EVERY_MS, runOnce };

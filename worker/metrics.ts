@@ -89,12 +89,12 @@ export const keeperMended = new Counter({
   labelNames: ["what"] as const,
   registers,
 });
-for (const what of ["STORE_IN_REDIS", "STORE_IN_POSTGRES", "INITIAL_STOCK"]) {
+for (const what of ["STORE_IN_REDIS", "STORE_IN_POSTGRES", "INITIAL_STOCK", "RETURN"]) {
   keeperMended.inc({ what }, 0);
 }
 export const keeperStuck = new Gauge({
   name: "holdfast_keeper_stuck_promises",
-  help: "Initial stocks of products that can't be put in place: the log says why. Alarm above 0.",
+  help: "Initial stocks and returns that can't be put in place: the log says why. Alarm above 0.",
   registers,
 });
 export const recoveryAdmissions = new Counter({

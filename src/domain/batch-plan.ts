@@ -9,6 +9,7 @@ import {
   isWaiterEvent,
   type PaymentPayload,
   type RulesPayload,
+  type StockEvent,
 } from "./event.ts";
 import { changesOf, type LineChange } from "./line-changes.ts";
 import { newestWaiters } from "./newest-waiters.ts";
@@ -65,6 +66,8 @@ export type BatchPlan = {
   stores: string[];
   /** Ids of the events that may be what a new product was promised (table initial_stocks). */
   adjustments: string[];
+  /** The events that say that what an order's return promised was taken back. */
+  returns: StockEvent[];
   /** Seqs that were skipped: their events never came. */
   gaps: SeqRange[];
   /** Seqs at or below the recorded one: late arrivals, or Redis counts anew. */
@@ -95,6 +98,7 @@ export function planBatch(
   const movements: Movement[] = [];
   const stores = new Set<string>();
   const adjustments: string[] = [];
+  const returns: StockEvent[] = [];
   const gaps: SeqRange[] = [];
   const late_seqs: number[] = [];
   let seq = applied_seq;
@@ -115,6 +119,7 @@ export function planBatch(
         rules.set(event.payload.sku, event.payload);
     } else if (isPaymentEvent(event)) payments.push(event.payload);
     else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
+    else if (event.type === "ORDER_RETURNED") returns.push(event);
 
     const cause = causeOf(event);
     for (const change of changesOf(event)) {
@@ -137,6 +142,7 @@ export function planBatch(
     movements,
     stores: [...stores],
     adjustments,
+    returns,
     gaps,
     late_seqs,
     applied_seq: seq,

@@ -14,7 +14,12 @@ export const HOLD_EVENTS = {
   HOLD_EXTENDED: "ACTIVE",
 } as const satisfies Record<string, HoldStatus>;
 /** Changes of stock that are no hold's. */
-export const STOCK_EVENTS = ["STOCK_ADJUSTED", "STOCK_COUNTED", "STOCK_TRANSFERRED"] as const;
+export const STOCK_EVENTS = [
+  "STOCK_ADJUSTED",
+  "STOCK_COUNTED",
+  "STOCK_TRANSFERRED",
+  "ORDER_RETURNED",
+] as const;
 /** Changes of what a sale allows, which move no units. */
 export const RULES_EVENTS = ["RULES_CHANGED"] as const;
 /** Money that moved, and that no units could be given for. */
@@ -90,7 +95,8 @@ export type StockPayload = Happening & {
   to_store?: string | undefined;
   /** Of a count: what was counted, which may be fewer units than are held. */
   on_hand?: number | undefined;
-  lines: (StockState & { available_delta: number })[];
+  /** `freed`, of a return: its customer may buy as many again. */
+  lines: (StockState & { available_delta: number; freed?: boolean | undefined })[];
 };
 
 /** What a change of a sku's rules says of itself. */

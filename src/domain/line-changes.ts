@@ -14,7 +14,11 @@ export type LineChange = StockState & { available_delta: number; held_delta: num
 /** How an event changed each of its stocks. */
 export function changesOf(event: InventoryEvent): LineChange[] {
   if (isRulesEvent(event) || isPaymentEvent(event) || isWaiterEvent(event)) return [];
-  if (!isHoldEvent(event)) return event.payload.lines.map((line) => ({ ...line, held_delta: 0 }));
+  if (!isHoldEvent(event)) {
+    const { type, payload } = event;
+    const moved = type === "ORDER_RETURNED" ? payload.lines.filter(wasMoved) : payload.lines;
+    return moved.map(({ freed: _, ...line }) => ({ ...line, held_delta: 0 }));
+  }
   const { type, payload } = event;
   if (type === "HOLD_EXTENDED") return [];
   return payload.lines.flatMap(({ sku, store_id, quantity, available, held, version, deltas }) => {
@@ -24,6 +28,9 @@ export function changesOf(event: InventoryEvent): LineChange[] {
     return [{ sku, store_id, available, held, version, available_delta, held_delta }];
   });
 }
+
+// What came back and can't be sold again leaves its stock as it was.
+const wasMoved = ({ available_delta }: { available_delta: number }) => available_delta !== 0;
 
 /** What a hold's event does to each stock of which the hold has so many units. */
 export function holdDeltas(type: HoldEventType, quantity: number) {

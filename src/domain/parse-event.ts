@@ -222,9 +222,15 @@ function readStockLine(json: unknown, i: number) {
     sku: matching(CODE_PATTERN, line.sku, `lines.${i}.sku`),
     store_id: matching(CODE_PATTERN, line.store_id, `lines.${i}.store_id`),
     available_delta: whole(line.available_delta, `lines.${i}.available_delta`, delta_min),
+    freed: line.freed === true || undefined,
     available: whole(line.available, `lines.${i}.available`, 0),
     held: whole(line.held, `lines.${i}.held`, 0),
-    version: whole(line.version, `lines.${i}.version`, 1),
+    // What came back and can't be sold again is none of its stock's versions.
+    version: whole(
+      line.version,
+      `lines.${i}.version`,
+      line.available_delta === 0 && line.held_delta === 0 ? 0 : 1,
+    ),
   };
 }
 

@@ -22,6 +22,7 @@ export type RejectionCode =
   | "PRODUCT_IN_USE"
   | "PRODUCT_NOT_FOUND"
   | "REQUEST_TIMEOUT"
+  | "RETURN_EXCEEDS_SOLD"
   | "RULES_NOT_FOUND"
   | "SALE_CLOSED"
   | "SALE_NOT_OPEN"

@@ -153,6 +153,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Request timeout",
     remedy: "The request came too slowly. Nothing was done.",
   },
+  RETURN_EXCEEDS_SOLD: {
+    status: 409,
+    title: "Return exceeds sold",
+    remedy:
+      "The order has fewer units that could still come back: of each line that is refused, `sold` less `returned`. Nothing was done.",
+  },
   RULES_NOT_FOUND: {
     status: 404,
     title: "Rules not found",

@@ -20,6 +20,7 @@ import { createReconciliationRoutes } from "./v1/reconciliations.ts";
 import { createRecoveryRoutes } from "./v1/recovery.ts";
 import { createChangeRoutes } from "./v1/reservation-changes.ts";
 import { createReservationRoutes } from "./v1/reservations.ts";
+import { createReturnRoutes } from "./v1/returns.ts";
 import { createRulesRoutes } from "./v1/rules.ts";
 import { createStockRoutes } from "./v1/stock.ts";
 import { createStoreRoutes } from "./v1/stores.ts";
@@ -46,6 +47,7 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createWaitlistRoutes(deps),
     ...createOrderRoutes(deps),
     ...createUnfulfilledRoutes(deps),
+    ...createReturnRoutes(deps),
     ...createMovementRoutes(deps),
     ...createEventRoutes(deps),
     ...createIdempotencyRoutes(deps),

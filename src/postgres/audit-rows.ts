@@ -61,6 +61,7 @@ export async function readLooks(
 const SUMS = {
   stocked: ["available_delta + held_delta", "kind = 'EXTERNAL'"],
   adjusted: ["available_delta + held_delta", "kind like 'STOCK%'"],
+  returned: ["available_delta + held_delta", "kind = 'ORDER_RETURNED'"],
   sold: ["- available_delta - held_delta", "kind in ('HOLD_CONFIRMED', 'HOLD_PURCHASED')"],
   available: ["available_delta", "true"],
   held: ["held_delta", "true"],
@@ -81,7 +82,6 @@ const LOOKS = `
   select wanted.sku, wanted.store_id,
     level.available as level_available, level.held as level_held, level.version as level_version,
     audited.sku is not null or newer.movements > 0 as is_known,
-    coalesce(audited.returned, 0) as returned,
     ${ALL.map((name) => grown(name)).join(", ")},
     ${THEN.map((name) => grown(name, `${name}_then`)).join(", ")},
     greatest(audited.recorded_id, newer.recorded_id, 0) as recorded_id,

@@ -2,6 +2,7 @@ import type { Hold, HoldStatus } from "../domain/hold.ts";
 import type { Pool, Statement } from "./client.ts";
 import { type ListPage, pageOf } from "./history-page.ts";
 import { HOLD_COLUMNS, type HoldRow, holdOf, linesOf } from "./hold-row.ts";
+import { RETURNS_COLUMN, type ReturnedUnits } from "./returns.ts";
 
 /** A hold that was sold. */
 export type Order = {
@@ -11,6 +12,7 @@ export type Order = {
   user_id: string;
   payment_ref: string | null;
   lines: Hold["lines"];
+  returns: ReturnedUnits[];
   confirmed_at: number;
 };
 
@@ -141,7 +143,8 @@ function holdsOfSku(page: unknown[], sku: string, status: HoldStatus | undefined
   };
 }
 
-const ORDER_COLUMNS = `order_id, hold_id, user_id, payment_ref, confirmed_at, ${linesOf("orders")}`;
+const ORDER_COLUMNS = `order_id, hold_id, user_id, payment_ref, confirmed_at, ${linesOf("orders")},
+  ${RETURNS_COLUMN}`;
 
 type OrderRow = Omit<Order, "confirmed_at"> & { confirmed_at: Date };
 const orderOf = (row: OrderRow): Order => ({ ...row, confirmed_at: row.confirmed_at.getTime() });

@@ -12,6 +12,7 @@ export const RECORD_ROUTES = [
   "replay_dead_letters",
   "approve_recovery",
   "resolve_payment",
+  "return_order",
 ] as const;
 export type RecordRoute = (typeof RECORD_ROUTES)[number];
 

@@ -1,4 +1,4 @@
-import type { HoldPayload, RulesPayload } from "../domain/event.ts";
+import type { HoldPayload, RulesPayload, StockEvent } from "../domain/event.ts";
 import type { Statement } from "./client.ts";
 
 // The rows of what happens seldom, beside those of recording-rows.ts.
@@ -66,3 +66,33 @@ export const upsertRules = (rules: RulesPayload[]): Statement => ({
     rules.map(({ occurred_at }) => occurred_at),
   ],
 });
+
+/** What an order's return promised was taken back, and which units of it count no more for the customer. */
+export function settleReturns(returns: StockEvent[]): Statement[] {
+  const freed = returns.flatMap(({ event_id, payload }) =>
+    payload.lines.flatMap((line) => (line.freed ? [{ event_id, ...line }] : [])),
+  );
+  return [
+    {
+      name: "settle_returns",
+      text: `update order_returns set returned_at = to_timestamp(returned_ms / 1000)
+             from unnest($1::uuid[], $2::float8[]) as told (event_id, returned_ms)
+             where order_returns.event_id = told.event_id`,
+      values: [
+        returns.map(({ event_id }) => event_id),
+        returns.map(({ payload }) => payload.occurred_at),
+      ],
+    },
+    {
+      name: "free_returned",
+      text: `update order_return_lines as line set freed = true
+             from unnest($1::uuid[], $2::text[], $3::text[]) as told (event_id, sku, store_id)
+             where (line.event_id, line.sku, line.store_id) = (told.event_id, told.sku, told.store_id)`,
+      values: [
+        freed.map(({ event_id }) => event_id),
+        freed.map(({ sku }) => sku),
+        freed.map(({ store_id }) => store_id),
+      ],
+    },
+  ];
+}

@@ -9,7 +9,7 @@ import {
 import type { HoldPayload, InventoryEvent } from "../domain/event.ts";
 import { changesOf } from "../domain/line-changes.ts";
 import type { Connection, Statement } from "./client.ts";
-import { replaceLines, upsertRules } from "./recording-changes.ts";
+import { replaceLines, settleReturns, upsertRules } from "./recording-changes.ts";
 import { insertPayments, markSold } from "./recording-payments.ts";
 import { upsertWaiters } from "./recording-waiters.ts";
 
@@ -93,6 +93,7 @@ export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
     insertMovements(plan.movements),
     ...(stores.length > 0 ? [insertStores(stores.toSorted())] : []),
     ...(plan.adjustments.length > 0 ? [settleInitialStocks(plan.adjustments)] : []),
+    ...(plan.returns.length > 0 ? settleReturns(plan.returns) : []),
   ];
 }
 

@@ -24,6 +24,7 @@ export const IDEM_ROUTES = [
   "payment",
   "waitlist_join",
   "waitlist_leave",
+  "return",
 ] as const;
 export type IdemRoute = (typeof IDEM_ROUTES)[number];
 

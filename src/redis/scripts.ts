@@ -25,6 +25,7 @@ export type ScriptName =
   | "offer_stock"
   | "transfer_stock"
   | "create_purchases"
+  | "return_units"
   | "read_stocks"
   | "extend_holds"
   | "change_holds"

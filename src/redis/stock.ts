@@ -7,6 +7,7 @@ import { type CallContext, commonRefusal, createSubmit, nothingDone } from "./de
 import { fingerprintOf } from "./fingerprint.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import { RedisFault } from "./outcome.ts";
+import { createReturning } from "./returning.ts";
 import {
   changeRefusal,
   purchaseRefusal,
@@ -232,7 +233,13 @@ export function createStock({
 
   const registers = (store_id: string) => (store_id === default_store ? "0" : "1");
 
-  return { changeStock, transferStock, purchase, readStocks };
+  return {
+    changeStock,
+    transferStock,
+    purchase,
+    readStocks,
+    returnUnits: createReturning(submit, keys),
+  };
 }
 
 function sumUnits({ lines, from_store, to_store }: Transfer): Transfer["lines"] {

@@ -42,6 +42,12 @@ export function problemMembers(named: (name: string) => string): {
   });
   const stock = z.object({ [named("store_id")]: storeId, available, reserved });
   const lines = z.array(short).optional().meta({ description: "All lines that are short." });
+  const refused = z.object({
+    sku,
+    sold: units("Units the order sold.", 3),
+    returned: units("Units of them that came back before.", 1),
+    requested,
+  });
   return {
     ALL_HELD: taken.extend({
       [named("earliest_release_at")]: time.optional().meta({
@@ -74,6 +80,9 @@ export function problemMembers(named: (name: string) => string): {
     PRODUCT_EXISTS: z.object({ sku }),
     PRODUCT_IN_USE: z.object({ sku, available, reserved, stocks: z.array(stock) }),
     PRODUCT_NOT_FOUND: z.object({ sku }),
+    RETURN_EXCEEDS_SOLD: refused.extend({
+      lines: z.array(refused).meta({ description: "All lines that ask for too many." }),
+    }),
     RULES_NOT_FOUND: z.object({ sku }),
     SALE_CLOSED: z.object({ sku, [named("closes_at")]: time }),
     SALE_NOT_OPEN: z.object({ sku, [named("opens_at")]: time }),

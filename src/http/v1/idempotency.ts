@@ -166,6 +166,13 @@ const joined =
     },
   });
 
+const returned =
+  (route: string) =>
+  ([event_id, returned_at]: Words): Told => ({
+    route,
+    result: { returnId: event_id, returnedAt: isoTime(Number(returned_at)) },
+  });
+
 const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   reserve: reserved("POST /holds/reserve"),
   confirm: confirmed("POST /holds/confirm"),
@@ -188,6 +195,7 @@ const STOCK_ROUTES: Record<IdemRoute, (words: Words) => Told> = {
   payment: unfulfilled("a confirm whose payment could not be fulfilled"),
   waitlist_join: joined("POST /v1/waitlist"),
   waitlist_leave: cancelled("DELETE /v1/waitlist/{id}"),
+  return: returned("POST /v1/orders/{orderId}:return, its units"),
 };
 
 const RECORD_ROUTES: Record<RecordRoute, string> = {
@@ -199,4 +207,5 @@ const RECORD_ROUTES: Record<RecordRoute, string> = {
   replay_dead_letters: "POST /v1/dlt/replay",
   approve_recovery: "POST /v1/recovery:approve",
   resolve_payment: "POST /v1/unfulfilled-payments/{id}:resolve",
+  return_order: "POST /v1/orders/{orderId}:return",
 };

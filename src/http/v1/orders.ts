@@ -18,16 +18,33 @@ import {
 } from "../fields.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
+import { eventId } from "./levels.ts";
+import { reason, restock } from "./return-fields.ts";
 
 const TAG = "Orders";
-const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
+export const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
+const line = z.object({
+  sku,
+  storeId,
+  qty: z.int().meta({ description: "Units sold.", example: 2 }),
+  returned: z.int().meta({ description: "Units of them that came back.", example: 1 }),
+  returns: z.array(
+    z.object({
+      returnId: eventId,
+      qty: z.int().meta({ example: 1 }),
+      restock,
+      reason: reason.optional(),
+      returnedAt: time.optional().meta({ description: "Missing until it is recorded." }),
+    }),
+  ),
+});
 const shown = z.object({
   orderId,
   reservationId: z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
   customerId: userId.optional(),
   paymentRef: paymentRef.optional(),
   confirmedAt: time,
-  lines: z.array(z.object({ sku, storeId, qty: z.int().meta({ example: 2 }) })),
+  lines: z.array(line),
 });
 
 /** What was sold: an order for each reservation that was confirmed, and for each purchase. */
@@ -90,7 +107,7 @@ export function createOrderRoutes(deps: RouteDeps): Route[] {
   return [list, read];
 }
 
-const orderNotFound = () =>
+export const orderNotFound = () =>
   new Rejection("NOT_FOUND", "There is no such order. One that was made just now may yet come.");
 
 function present(order: Order): z.infer<typeof shown> {
@@ -100,10 +117,26 @@ function present(order: Order): z.infer<typeof shown> {
     ...(order.user_id ? { customerId: order.user_id } : {}),
     ...(order.payment_ref ? { paymentRef: order.payment_ref } : {}),
     confirmedAt: isoTime(order.confirmed_at),
-    lines: order.lines.map(({ sku, store_id, quantity }) => ({
-      sku,
-      storeId: store_id,
+    lines: order.lines.map((line) => presentLine(line, order)),
+  };
+}
+
+function presentLine(
+  { sku, store_id, quantity }: Order["lines"][number],
+  { returns }: Order,
+): z.infer<typeof line> {
+  const of_line = returns.filter((back) => back.sku === sku && back.store_id === store_id);
+  return {
+    sku,
+    storeId: store_id,
+    qty: quantity,
+    returned: of_line.reduce((sum, back) => sum + back.quantity, 0),
+    returns: of_line.map(({ event_id, quantity, restock, reason, returned_at }) => ({
+      returnId: event_id,
       qty: quantity,
+      restock,
+      ...(reason === null ? {} : { reason }),
+      ...(returned_at === null ? {} : { returnedAt: isoTime(returned_at) }),
     })),
   };
 }

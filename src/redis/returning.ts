@@ -1,0 +1,33 @@
+import type { OrderReturn } from "../domain/returns.ts";
+import { type CallContext, commonRefusal, type createSubmit } from "./deciding.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { Keys } from "./keys.ts";
+
+const ACTOR_DEFAULT = "api";
+
+/**
+ * Takes units back that a return has promised. The API does it at once, and the worker's keeper when the API
+ * may not have: the promise's event_id is the key, and both of them ask in the same words, so it happens once.
+ */
+export function createReturning(submit: ReturnType<typeof createSubmit>, keys: Keys) {
+  return async function returnUnits(
+    promise: OrderReturn,
+    context: CallContext,
+  ): Promise<{ returned_at: number }> {
+    const { event_id, order_id, hold_id, user_id, restock, reason, lines } = promise;
+    const tuple = await submit("return_units", context, {
+      keys: [keys.idem("return", event_id), ...lines.flatMap(keys.ofStock)],
+      args: [
+        event_id,
+        context.request_id,
+        fingerprintOf(["return", order_id, restock]),
+        context.actor ?? ACTOR_DEFAULT,
+        ...[order_id, hold_id, user_id, restock ? "1" : "0", reason ?? ""],
+        String(lines.length),
+        ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
+      ],
+    });
+    if (tuple[0] !== "RETURNED" && tuple[0] !== "REPLAYED") throw commonRefusal(tuple);
+    return { returned_at: Number(tuple[2]) };
+  };
+}
