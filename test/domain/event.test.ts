@@ -240,7 +240,7 @@ describe("each event moves its units from where they were to where they are", ()
   });
 
   test("and these are all there are", () => {
-    expect(EVENT_TYPES).toHaveLength(14);
+    expect(EVENT_TYPES).toHaveLength(15);
     const groups = [
       ...Object.keys(HOLD_EVENTS),
       ...STOCK_EVENTS,

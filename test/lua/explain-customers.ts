@@ -3,6 +3,7 @@ type Line = {
   quantity: number;
   available_delta?: number;
   held_delta?: number;
+  freed?: boolean;
 };
 type Payload = {
   sku?: string;
@@ -29,6 +30,8 @@ function deltasOf(type: string | undefined, line: Line): [number, number] {
       return [-quantity, -1];
     case "HOLD_PURCHASED":
       return [quantity, 0];
+    case "ORDER_RETURNED":
+      return [line.freed ? -quantity : 0, 0];
     default:
       return [0, 0];
   }

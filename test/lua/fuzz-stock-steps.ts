@@ -13,6 +13,7 @@ import {
   step,
   user_id,
 } from "./fuzz-world.ts";
+import { returnRequest } from "./return-requests.ts";
 import { newHold } from "./script-side.ts";
 import {
   changeRequest,
@@ -70,6 +71,15 @@ const purchase = fc
   })
   .map((spec) => purchaseRequest({ ...spec, stores: STORES }));
 
+const returned = fc
+  .record({
+    ...{ deadline, fingerprint, user_id },
+    event_id: common.idem,
+    restock: fc.constantFrom<boolean | string>(true, true, true, false, false, "yes"),
+    lines: fc.array(fc.record({ sku, store_id, quantity }), { minLength: 1, maxLength: 3 }),
+  })
+  .map(returnRequest);
+
 const read = fc
   .tuple(sku, stores_seen)
   .map(([name, seen]) => readStocksRequest(name, STORES, seen));
@@ -79,5 +89,6 @@ export const stockStep = fc.oneof(
   { weight: 3, arbitrary: step("change_stocks", batchOf(change, 4)) },
   { weight: 3, arbitrary: step("transfer_stock", batchOf(transfer, 3)) },
   { weight: 3, arbitrary: step("create_purchases", batchOf(purchase, 3)) },
+  { weight: 2, arbitrary: step("return_units", batchOf(returned, 3)) },
   { weight: 1, arbitrary: step("read_stocks", batchOf(read, 3)) },
 );

@@ -1,6 +1,7 @@
 import type { ScriptName } from "../../src/redis/scripts.ts";
 import { changeLinesRequest, extendRequest } from "./changing-requests.ts";
 import { settleRequest } from "./payment-requests.ts";
+import { returnRequest } from "./return-requests.ts";
 import { rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
@@ -59,4 +60,5 @@ export const GRANTED: [ScriptName, string, () => Request][] = [
   ["leave_waiting", "LEFT", () => leaveRequest({ waiter_id })],
   ["offer_stock", "SERVED", () => offerRequest()],
   ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
+  ["return_units", "RETURNED", () => returnRequest()],
 ];

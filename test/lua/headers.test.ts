@@ -32,6 +32,7 @@ const FLAGS = new Map([
   ["read_stocks", "#!lua flags=no-writes"],
   ["reduce_holds", "#!lua flags=allow-oom"],
   ["settle_payments", "#!lua flags=allow-oom"],
+  ["return_units", "#!lua"],
   ["transfer_stock", "#!lua"],
 ]);
 /** Where the source's name for a key or argument is not the header's: one of these is. */

@@ -147,11 +147,15 @@ describe("orders", () => {
     const orders = [
       {
         ...{ order_id: "O-002", hold_id: "H-002", user_id: "", payment_ref: null },
-        ...{ lines: [lineOf("tea")], confirmed_at: NOON + 5 },
+        ...{ lines: [lineOf("tea")], returns: [], confirmed_at: NOON + 5 },
       },
       {
         ...{ order_id: "O-001", hold_id: "H-001", user_id: "ann", payment_ref: "pay" },
-        ...{ lines: [lineOf("cup"), lineOf("tea", "north", 2)], confirmed_at: NOON + 2 },
+        ...{
+          lines: [lineOf("cup"), lineOf("tea", "north", 2)],
+          returns: [],
+          confirmed_at: NOON + 2,
+        },
       },
     ];
     expect(await ledger.listOrders({ limit: 10 })).toEqual({ items: orders, next: null });

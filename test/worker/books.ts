@@ -4,6 +4,7 @@ import { isDrained, readGroup } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { compareWaiters } from "./books-waiting.ts";
+import { compareReturns } from "./return-books.ts";
 
 const keys = createKeys("main");
 const AT_ONCE = 200;
@@ -32,6 +33,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...(await compareDeadlines(redis, holds)),
     ...(await compareLines(postgres)),
     ...(await compareOrders(postgres)),
+    ...(await compareReturns(postgres)),
     ...(await compareMovements(postgres)),
     ...(await compareEvents(redis, postgres)),
     ...(await compareWaiters(redis, postgres)),

@@ -28,9 +28,10 @@ export async function emptyLedger(databaseUrl: string): Promise<void> {
   const admissions = "admissions, recoveries";
   const catalogue =
     "stores, products, initial_stocks, idempotency_records, unfulfilled_payments, waiters";
+  const returns = "order_returns, order_return_lines";
   const audit = "audited_stocks, audit_findings, audit_progress";
   await query(
     databaseUrl,
-    `truncate ${tables}, ${more}, ${admissions}, ${catalogue}, ${audit} restart identity`,
+    `truncate ${tables}, ${more}, ${admissions}, ${catalogue}, ${returns}, ${audit} restart identity`,
   );
 }

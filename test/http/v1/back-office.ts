@@ -11,6 +11,8 @@ const WRITTEN = [
   "products",
   "stores",
   "initial_stocks",
+  "order_returns",
+  "order_return_lines",
   "idempotency_records",
   "projection_rebuilds",
   "dead_events",

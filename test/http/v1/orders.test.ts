@@ -39,8 +39,8 @@ describe("an order", () => {
       paymentRef: "pay-1",
       confirmedAt: sale.confirmedAt,
       lines: [
-        { sku: "cup", storeId: "main", qty: 1 },
-        { sku: "tea", storeId: "main", qty: 2 },
+        { sku: "cup", storeId: "main", qty: 1, returned: 0, returns: [] },
+        { sku: "tea", storeId: "main", qty: 2, returned: 0, returns: [] },
       ],
     });
     expect(headers.get("x-projection-lag-ms")).toBe("0");
@@ -57,7 +57,7 @@ describe("an order", () => {
       orderId: sale.orderId,
       reservationId: expect.stringMatching(/^H-/),
       confirmedAt: expect.stringMatching(/Z$/),
-      lines: [{ sku: "mug", storeId: "north", qty: 2 }],
+      lines: [{ sku: "mug", storeId: "north", qty: 2, returned: 0, returns: [] }],
     });
   });
 
