@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { until } from "../../scripts/until.ts";
+import { newEventId } from "../../src/domain/ids.ts";
 import type { Policy } from "../../src/domain/stock.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { RedisFault } from "../../src/redis/outcome.ts";
@@ -135,6 +136,19 @@ describe("a lost reply", () => {
     expect(after).toMatchObject({ available: 999_997, version: 1, replayed: false });
     expect(await ask()).toEqual({ ...after, replayed: true });
     expect(await sold()).toBe(3);
+    expect(await admin.xlen(side.keys.stream)).toBe(1);
+  });
+
+  test("of a return is asked for again: taken back once", async () => {
+    const promise = {
+      ...{ event_id: newEventId(), order_id: "O-1", hold_id: "H-1", user_id: "ada" },
+      ...{ restock: true, reason: null },
+      lines: [{ sku: "phone", store_id: "main", quantity: 3 }],
+    };
+    const ask = () => side.stock.returnUnits(promise, context());
+    const told = await losingReply("return_units", ask);
+    expect(await ask()).toEqual(told);
+    expect(await sold()).toBe(-3);
     expect(await admin.xlen(side.keys.stream)).toBe(1);
   });
 

@@ -161,9 +161,13 @@ describe("a return", () => {
       office.post("/v1/reservations", { lines: [{ sku, qty }], customerId });
     expect(lines).toHaveLength(1);
     expect((await buy(2)).status).toBe(202);
-    expectProblem(await buy(1), { status: 409, code: "LIMIT_EXCEEDED" });
+    const beyond = (left: number) => ({
+      ...{ status: 409, code: "LIMIT_EXCEEDED" },
+      members: { sku, rule: "maxPerCustomer", limit: 2, left },
+    });
+    expectProblem(await buy(1), beyond(0));
     await give([{ sku, qty: 1 }]);
-    expectProblem(await buy(2), { status: 409, code: "LIMIT_EXCEEDED" });
+    expectProblem(await buy(2), beyond(1));
     expect((await buy(1)).status).toBe(202);
   });
 });
