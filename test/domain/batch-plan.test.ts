@@ -86,6 +86,7 @@ describe("a batch of events in order", () => {
       movements: [],
       stores: [],
       adjustments: [],
+      returns: [],
       gaps: [],
       late_seqs: [],
       applied_seq: 7,
