@@ -16,7 +16,8 @@ const RANK_MAX = 2 ** 31 - 1;
 /**
  * Mends what a crash between Postgres and Redis left half done: stores that one side does not know, or knows
  * by another rank, initial stock that was promised to a product but never put there, and returns that were
- * decided but not taken back. Any number of keepers may run: each of these is the same however often it is done.
+ * decided but not taken back. Any number of keepers may run: each of these is the same however often it is
+ * done.
  */
 export function createKeeper({
   pool,

@@ -28,7 +28,8 @@ export type ReturnedUnits = Line & {
 export const RETURNS_COLUMN = `(
   select coalesce(json_agg(json_build_object('event_id', event_id, 'sku', sku, 'store_id', store_id,
       'quantity', quantity, 'restock', restock, 'reason', reason,
-      'returned_at', round(extract(epoch from returned_at) * 1000)::bigint) order by event_id, sku, store_id), '[]')
+      'returned_at', round(extract(epoch from returned_at) * 1000)::bigint)
+    order by event_id, sku, store_id), '[]')
   from order_returns join order_return_lines using (event_id)
   where order_returns.order_id = orders.order_id
 ) as returns`;
@@ -37,7 +38,8 @@ export function createReturns(pool: Pool) {
   /**
    * Decides which units come back, and promises that they will: Redis has yet to be told, again and again,
    * under this event_id. Two returns of one order take turns.
-   * @throws Rejection NOT_FOUND when there is no such order (yet), RETURN_EXCEEDS_SOLD, IDEMPOTENCY_KEY_REUSED
+   * @throws Rejection NOT_FOUND when there is no such order (yet), RETURN_EXCEEDS_SOLD,
+   *   IDEMPOTENCY_KEY_REUSED
    */
   async function promiseReturn(
     input: NewReturn,

@@ -7,7 +7,7 @@ const ACTOR_DEFAULT = "api";
 
 /**
  * Takes units back that a return has promised. The API does it at once, and the worker's keeper when the API
- * may not have: the promise's event_id is the key, and both of them ask in the same words, so it happens once.
+ * may not have: the promise's event_id is the key, and both ask in the same words, so it happens once.
  */
 export function createReturning(submit: ReturnType<typeof createSubmit>, keys: Keys) {
   return async function returnUnits(

@@ -224,7 +224,7 @@ test("what was recorded is what is listed", async () => {
   expect((await ledger.listOrders({ limit: 10 })).items).toEqual([
     {
       ...{ order_id: "O-1", hold_id, user_id: "ann", payment_ref: "pay", lines },
-      confirmed_at: NOON + 7,
+      ...{ returns: [], confirmed_at: NOON + 7 },
     },
   ]);
 });

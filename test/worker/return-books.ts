@@ -1,6 +1,6 @@
 import type pg from "pg";
 
-/** Whether what came back is recorded once, whole, and no more than was sold. A sentence for each that is not. */
+/** What came back is recorded once, whole, and no more than was sold: a sentence for each that is not. */
 export async function compareReturns(postgres: pg.Client): Promise<string[]> {
   const { rows: open } = await postgres.query(
     `select event_id, returned_at, type, moved.units as moved, said.units as said
