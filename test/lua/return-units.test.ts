@@ -11,6 +11,7 @@ import {
   type ScriptSide,
 } from "./script-side.ts";
 import { purchaseRequest } from "./stock-requests.ts";
+import { joinRequest } from "./waiting-requests.ts";
 
 let side: ScriptSide;
 beforeAll(async () => {
@@ -55,6 +56,18 @@ describe("units that come back", () => {
         { sku: "ghost", store_id: "north", quantity: 1, available_delta: 1, available: 1, ...line },
       ],
     });
+  });
+
+  test("go to whoever waits for them first", async () => {
+    await side.call("create_purchases", purchaseRequest({ quantity: 5 }));
+    await side.call("join_waiting", joinRequest({ user_id: "eve", quantity: 2 }));
+    await give({ restock: false, lines: phones(2) });
+    expect(await side.stockOf("phone")).toEqual(["0", "0", "1"]);
+    await give({ lines: phones(3) });
+    expect(await side.stockOf("phone")).toEqual(["1", "2", "3"]);
+    const [returned, offer] = (await side.entries()).slice(-2);
+    expect([returned?.type, offer?.type]).toEqual(["ORDER_RETURNED", "HOLD_CREATED"]);
+    expect(JSON.parse(offer?.payload ?? "")).toMatchObject({ user_id: "eve" });
   });
 
   test("and can't be sold again leave their stock as it was", async () => {

@@ -97,7 +97,7 @@ function present({ event_id, type, occurred_at, payload }: RecordedEvent): z.inf
 function aggregateOf(payload: RecordedEvent["payload"]): z.infer<typeof shown>["aggregate"] {
   if ("payment_id" in payload) return { type: "payment", id: payload.payment_id, version: 1 };
   // A return names its hold too, but has no status.
-  if ("status" in payload) {
+  if ("hold_id" in payload && "status" in payload) {
     return { type: "reservation", id: payload.hold_id, version: payload.version };
   }
   if ("rules" in payload) return { type: "rules", id: payload.sku, version: payload.version };
