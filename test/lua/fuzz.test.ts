@@ -12,7 +12,16 @@ import { dumpAll, keys, openScripts, registerStores, type ScriptSide } from "./s
 const names = [...readScripts().keys()];
 const EFFECTS = [
   ...["CREATED", "CONFIRMED", "CANCELLED", "EXPIRED"],
-  ...["CHANGED", "TRANSFERRED", "PURCHASED", "RETURNED", "EXTENDED", "UNFULFILLED", "JOINED", "LEFT"],
+  ...[
+    "CHANGED",
+    "TRANSFERRED",
+    "PURCHASED",
+    "RETURNED",
+    "EXTENDED",
+    "UNFULFILLED",
+    "JOINED",
+    "LEFT",
+  ],
 ];
 const OF_CORRUPT_KEYS = / (CORRUPT|RECOVERING)$/;
 /** It takes 100,000 who wait: test/lua/join-waiting.test.ts. */
