@@ -17,8 +17,16 @@ const TAG = "Rules";
 
 const limitOf = (max: number, description: string, example: number) =>
   z.int().min(1).max(max).optional().meta({ description, example });
+/** As far as whole numbers surely reach, in a script and in its event. */
+const [YEAR_MIN, YEAR_END] = [1970, 3000];
+const isFarAway = (text: string) =>
+  Date.parse(text) < Date.UTC(YEAR_MIN) || Date.parse(text) >= Date.UTC(YEAR_END);
 const moment = (description: string, example: string) =>
-  z.iso.datetime({ offset: true }).optional().meta({ description, example });
+  z.iso
+    .datetime({ offset: true })
+    .refine((text) => !isFarAway(text), `must be from ${YEAR_MIN} on, and before ${YEAR_END}`)
+    .optional()
+    .meta({ description, example });
 
 const members = {
   maxPerOrder: limitOf(QUANTITY_MAX, "Units in one reservation or purchase.", 2),
