@@ -20,6 +20,7 @@ import { createBatcher } from "../src/redis/batcher.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../src/redis/client.ts";
 import { createClock } from "../src/redis/clock.ts";
 import { createConsumer } from "../src/redis/consumer.ts";
+import { createCounts } from "../src/redis/counts.ts";
 import { dueHoldIds } from "../src/redis/deadlines.ts";
 import { createHeldUnits } from "../src/redis/held-units.ts";
 import { createInventory } from "../src/redis/inventory.ts";
@@ -36,6 +37,7 @@ import { createWaiting } from "../src/redis/waiting.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
 import { createAdmitter } from "./admitter.ts";
 import { createAuditor } from "./auditor.ts";
+import { createCounter } from "./counter.ts";
 import { createDriftStops } from "./drift-stops.ts";
 import { createKeeper } from "./keeper.ts";
 import { createLagMeter } from "./lag-meter.ts";
@@ -177,6 +179,7 @@ async function main() {
     keeper,
     auditor,
     createWaiter({ waiting, log }),
+    createCounter({ pool, counts: createCounts({ batcher, redis, keys }) }),
     createLagMeter({ stream, ledger }),
     createPaymentMeter(createUnfulfilled(pool)),
     createPartitionMaker({ ledger, log }),

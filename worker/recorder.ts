@@ -30,6 +30,10 @@ const STANDBY_MS = 1_000;
 const OUTDATED = "It is of an older generation: Redis was admitted without it since.";
 
 type LiveEntry = Entry & { fields: Record<string, string> };
+// What customers have by then is kept, so no later event may be recorded with it. The words are the script's.
+const beginsCounting = ({ fields }: LiveEntry) =>
+  fields.type === "RULES_CHANGED" && fields.payload?.includes('"counting_begins":true') === true;
+
 type Reading<E extends Entry> = {
   entries: E[];
   /** When the stream was asked for them, by `monotonicNow`; null when others may be left. */
@@ -152,6 +156,12 @@ export function createRecorder({
     const [first] = entries;
     const last = entries.at(-1);
     if (!first || !last) return;
+    const cut = entries.findIndex(beginsCounting) + 1;
+    if (cut > 0 && cut < entries.length) {
+      await record(to, entries.slice(0, cut), attempts, null);
+      await record(to, entries.slice(cut), attempts, all_read_at);
+      return;
+    }
     const stopTimer = recorderBatchSeconds.startTimer();
     let refused: LiveEntry[];
     try {

@@ -61,7 +61,7 @@ export async function* restore(
     yield;
   }
   restored.rules += await redis.restoreRules(await ledger.rules(), rebuild);
-  await redis.restoreCounts([], "FIRST");
+  await redis.restoreCounts([], "FIRST", await ledger.lastPlace());
   for await (const counts of ahead(ledger.customerCounts())) {
     await redis.restoreCounts(counts, "NEXT");
     restored.customers += counts.length;

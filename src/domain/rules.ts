@@ -37,6 +37,9 @@ export type KeptRules = {
 /** What a customer has of a sku: units live or sold, and lines of active holds. */
 export type CustomerCount = { sku: string; user_id: string; units: number; active: number };
 
+/** What a customer had of a sku before it was counted: Redis is told in the order of their places. */
+export type CustomerBase = CustomerCount & { place: number };
+
 const NUMBERS = [
   "max_per_order",
   "max_per_customer",

@@ -4,6 +4,7 @@ import type { InventoryEvent } from "../domain/event.ts";
 import { monotonicNow } from "../now.ts";
 import { within } from "../within.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
+import { insertBases, skusCountedFrom } from "./customer-bases.ts";
 import {
   type Burial,
   type DeadLetter,
@@ -96,9 +97,11 @@ export async function openRecording(databaseUrl: string, partition: number) {
       if (more.letter) dead_ids.push(more.letter.dead_id);
       await insertGaps(client, partition, plan.gaps);
       await closeGaps(client, partition, plan.late_seqs);
+      const counted = skusCountedFrom(fresh, plan.applied_seq);
       const unmet_stores = plan.stores.filter((store_id) => !met_stores.has(store_id));
       await commit([
         ...statementsOf(plan, unmet_stores),
+        ...(counted.length > 0 ? [insertBases(counted)] : []),
         ...(dead_ids.length > 0 ? [deleteDead(dead_ids)] : []),
         moveProgress(partition, {
           applied_seq: plan.applied_seq,

@@ -1,6 +1,7 @@
 import type { Line } from "../domain/hold.ts";
 import type { CustomerCount, KeptRules } from "../domain/rules.ts";
 import type { Connection } from "./client.ts";
+import { lastPlace } from "./customer-bases.ts";
 import { countsOfCustomers, RULES_COLUMNS, type RulesRow, rulesOf } from "./rules-row.ts";
 import { readWaiting } from "./waiters.ts";
 
@@ -169,6 +170,7 @@ export function createRestorable(client: Connection) {
     rules,
     customerCounts,
     waiting: () => readWaiting(client),
+    lastPlace: () => lastPlace(client),
     heldStocks,
   };
 }

@@ -4,6 +4,7 @@ import { compareEntryIds } from "../domain/entry-id.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
 import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
 import type { Waiter } from "../domain/waiter.ts";
+import { PLACE_FIELD } from "./counts.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
 import { waitersToRestore } from "./restoring-waiters.ts";
@@ -200,19 +201,27 @@ export function createRestoring(redis: Redis, keys: Keys) {
       return written;
     }
 
-    /** @param part FIRST forgets all that Redis had counted */
-    async function restoreCounts(counts: CustomerCount[], part: "FIRST" | "NEXT"): Promise<void> {
+    /**
+     * @param part FIRST forgets all that Redis had counted
+     * @param place up to which customers' bases are among the counts
+     */
+    async function restoreCounts(
+      counts: CustomerCount[],
+      part: "FIRST" | "NEXT",
+      place = 0,
+    ): Promise<void> {
       await run(
         "restore_counts",
         [keys.customers],
         [
           part,
-          texts(
-            counts.map(({ sku, user_id, units, active }) => [
+          texts([
+            ...(place > 0 ? [[PLACE_FIELD, place]] : []),
+            ...counts.map(({ sku, user_id, units, active }) => [
               `${sku} ${user_id}`,
               `${units} ${active}`,
             ]),
-          ),
+          ]),
         ],
       );
     }

@@ -23,6 +23,7 @@ export type ScriptName =
   | "join_waiting"
   | "leave_waiting"
   | "offer_stock"
+  | "add_counts"
   | "transfer_stock"
   | "create_purchases"
   | "return_units"

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { batchOf, deadline, fingerprint, idem, sku, step } from "./fuzz-world.ts";
-import { rulesRequest } from "./rules-requests.ts";
+import { basesRequest, rulesRequest } from "./rules-requests.ts";
 
 const PAST = 1;
 const FAR = 4_000_000_000_000;
@@ -36,5 +36,15 @@ const change = fc
   })
   .map((spec) => rulesRequest({ ...spec, rules: spec.rules.join(" ") }));
 
-/** A call that sets rules, or takes them away. */
-export const rulesStep = step("change_rules", batchOf(change, 2));
+// Of no units: nothing but the events may explain what customers have.
+const bases = fc
+  .record({ deadline, sku, place: fc.constantFrom<number | string>(1, 2, 3, 4, 5, 6, 7, 8, "x") })
+  .map(({ deadline, ...base }) =>
+    basesRequest({ deadline, bases: [{ ...base, user_id: "ada", units: 0, active: 0 }] }),
+  );
+
+/** A call that sets rules, or takes them away, or adds what customers had before they were counted. */
+export const rulesStep = fc.oneof(
+  { weight: 3, arbitrary: step("change_rules", batchOf(change, 2)) },
+  { weight: 1, arbitrary: step("add_counts", batchOf(bases, 2)) },
+);

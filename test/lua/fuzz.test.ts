@@ -73,8 +73,9 @@ const replacedAtMost = ({ script, requests }: Step) =>
     ? requests.filter(({ args }) => args.some((arg) => arg.endsWith("REPLACE"))).length
     : 0;
 
-// An expiry that is refused may still take its deadline out of the way.
+// An expiry that is refused may still take its deadline out of the way. Counts are added without an event.
 function withoutMoved(dump: Record<string, string>, step: Step) {
+  if (step.script === "add_counts") return { ...dump, [keys.customers]: "" };
   return step.script === "expire_holds" ? { ...dump, [keys.deadlines]: "" } : dump;
 }
 

@@ -2,7 +2,7 @@ import type { ScriptName } from "../../src/redis/scripts.ts";
 import { changeLinesRequest, extendRequest } from "./changing-requests.ts";
 import { settleRequest } from "./payment-requests.ts";
 import { returnRequest } from "./return-requests.ts";
-import { rulesRequest } from "./rules-requests.ts";
+import { basesRequest, rulesRequest } from "./rules-requests.ts";
 import {
   cancelRequest,
   confirmRequest,
@@ -59,6 +59,7 @@ export const GRANTED: [ScriptName, string, () => Request][] = [
   ["join_waiting", "JOINED", () => joinRequest({ quantity: 9 })],
   ["leave_waiting", "LEFT", () => leaveRequest({ waiter_id })],
   ["offer_stock", "SERVED", () => offerRequest()],
+  ["add_counts", "ADDED", () => basesRequest({})],
   ["change_rules", "CHANGED", () => rulesRequest({ rules: "max_per_order=2" })],
   ["return_units", "RETURNED", () => returnRequest()],
 ];

@@ -16,6 +16,7 @@ const ALLOWED_GLOBALS = [
   ..."ipairs pairs type tonumber tostring unpack".split(" "),
 ];
 const FLAGS = new Map([
+  ["add_counts", "#!lua"],
   ["cancel_holds", "#!lua flags=allow-oom"],
   ["change_holds", "#!lua"],
   ["change_rules", "#!lua"],
@@ -37,7 +38,7 @@ const FLAGS = new Map([
 ]);
 /** Where the source's name for a key or argument is not the header's: one of these is. */
 const OTHER_NAMES = new Map([
-  ["count", ["lines", "stores"]],
+  ["count", ["lines", "stores", "bases"]],
   ["key", ["hold"]],
 ]);
 

@@ -26,3 +26,26 @@ export function rulesRequest(spec: RulesSpec): Request {
   ];
   return { keys: [keys.idem("rules", idem)], args: args.map(String) };
 }
+
+export type BaseSpec = {
+  place?: number | string;
+  sku?: string;
+  user_id?: string;
+  units?: number | string;
+  active?: number | string;
+};
+
+export function basesRequest({
+  bases = [{}],
+  deadline = FOREVER,
+}: {
+  bases?: BaseSpec[];
+  deadline?: number | string;
+}): Request {
+  const words = bases.flatMap(
+    ({ place = 1, sku = "phone", user_id = "user-1", units = 2, active = 1 }) => [
+      ...[place, sku, user_id, units, active],
+    ],
+  );
+  return { keys: [], args: [deadline, bases.length, ...words].map(String) };
+}

@@ -106,3 +106,31 @@ test("a tail that was recorded comes back, its rules and counts with it", async 
   await shop.reserve("tea", { quantity: 2 });
   await house.expectBooks(100);
 });
+
+test("what customers had before the first limit counts, though it comes and goes meanwhile", async () => {
+  const { shop } = house;
+  const [sold, cancelled] = [await shop.reserve("tea", { quantity: 2 }), await shop.reserve("tea")];
+  await Promise.all([
+    ...Array.from({ length: 20 }, () => shop.reserve("tea")),
+    setRules("tea", { max_per_customer: 30 }),
+    ...Array.from({ length: 4 }, () => shop.reserve("tea")),
+    shop.confirm(sold),
+    shop.cancel(cancelled),
+  ]);
+  const counted = () => shop.redis.hget(shop.keys.customers, "tea ann");
+  await until("all are counted", async () => ((await counted()) === "26 24" ? true : undefined));
+  await house.expectBooks(100);
+  await expect(shop.reserve("tea", { quantity: 5 })).rejects.toMatchObject(isLimited);
+  await shop.reserve("tea", { quantity: 4 });
+
+  // Nothing is added twice to counts that came back with all of it.
+  await recorded();
+  await house.through(flush);
+  expect(await counted()).toBe("30 25");
+  await shop.stock("cup", 100);
+  await setRules("cup", { max_per_customer: 5 });
+  await shop.reserve("cup", { quantity: 5 });
+  await house.expectBooks(100);
+  expect(await counted()).toBe("30 25");
+  await expect(shop.reserve("tea")).rejects.toMatchObject(isLimited);
+});

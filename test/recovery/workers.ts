@@ -1,14 +1,19 @@
+import { createLog } from "../../src/log.ts";
 import { type LedgerSide, openAdmission, readAdmission } from "../../src/postgres/admission.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { openRecording } from "../../src/postgres/recording.ts";
+import { createBatcher } from "../../src/redis/batcher.ts";
 import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/client.ts";
+import { createClock } from "../../src/redis/clock.ts";
 import { createConsumer } from "../../src/redis/consumer.ts";
+import { createCounts } from "../../src/redis/counts.ts";
 import { createHeldUnits } from "../../src/redis/held-units.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { createRestoring, type Restoring } from "../../src/redis/restoring.ts";
 import { createScripts } from "../../src/redis/scripts.ts";
 import { createStream } from "../../src/redis/stream.ts";
 import { createAdmitter } from "../../worker/admitter.ts";
+import { createCounter } from "../../worker/counter.ts";
 import { startLoop } from "../../worker/loop.ts";
 import { BLOCK_MS, createRecorder } from "../../worker/recorder.ts";
 import { keptLog } from "../worker/parts.ts";
@@ -79,11 +84,23 @@ export async function startWorker(options: AdmitterOptions & { name?: string }) 
     openRecording: () => openRecording(databaseUrl, 0),
     log: admitter.log,
   });
-  const loops = [admitter, recorder].map((agent) => startLoop(agent, admitter.log));
+  const { scripts } = admitter;
+  const clock = createClock();
+  const batcher = createBatcher({ call: scripts.call, keys, clock, queue_max: 100 });
+  // What it says of a Redis that is away is not what these tests look for.
+  const silent = createLog("worker", "silent");
+  const pool = createPool(databaseUrl, silent);
+  const counter = createCounter({ pool, counts: createCounts({ batcher, redis, keys }) });
+  const loops = [
+    ...[admitter, recorder].map((agent) => startLoop(agent, admitter.log)),
+    startLoop(counter, silent),
+  ];
 
   async function close() {
     await Promise.all(loops.map((loop) => loop.stop()));
     await recorder.close();
+    batcher.stop();
+    await pool.end();
     redis.disconnect();
     blocking.disconnect();
     await admitter.close();

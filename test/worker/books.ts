@@ -5,6 +5,7 @@ import { until } from "../../scripts/until.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { compareWaiters } from "./books-waiting.ts";
 import { compareReturns } from "./return-books.ts";
+import { compareRules } from "./rules-books.ts";
 
 const keys = createKeys("main");
 const AT_ONCE = 200;
@@ -40,6 +41,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...(await comparePending(redis)),
     ...(await comparePayments(redis, postgres)),
     ...compareHeld(holds, await readStockKeys(redis)),
+    ...(await compareRules(redis, postgres)),
   ];
 }
 
