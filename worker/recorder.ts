@@ -220,7 +220,11 @@ export function createRecorder({
     return { seq, about: { entry_id, event_id: fields.event_id, error, attempts, copied } };
   }
 
-  function report({ applied, duplicates, external, gaps, rewound_seqs, applied_seq }: Applied) {
+  function report(told: Applied) {
+    const { applied, duplicates, external, gaps, rewound_seqs, applied_seq, uncounted } = told;
+    if (uncounted.length > 0) {
+      log.error({ skus: uncounted }, "what customers had before the first limit is not counted");
+    }
     recorderEvents.inc({ outcome: "APPLIED" }, applied);
     recorderEvents.inc({ outcome: "DUPLICATE" }, duplicates);
     recorderExternal.inc(external);

@@ -1,6 +1,7 @@
+import pg from "pg";
 import { type InventoryEvent, isRulesEvent } from "../domain/event.ts";
 import type { CustomerBase } from "../domain/rules.ts";
-import type { Connection, Pool, Statement } from "./client.ts";
+import { answers, type Connection, type Pool, type Statement } from "./client.ts";
 import { countsOfCustomers } from "./rules-row.ts";
 
 /** Should an older copy of Redis come back, it is told again. */
@@ -17,8 +18,32 @@ export const skusCountedFrom = (events: InventoryEvent[], applied_seq: number): 
       : [],
   );
 
-/** Keeps what customers have of some skus now: behind the rows of the event, and in its transaction. */
-export const insertBases = (skus: string[]): Statement => ({
+/** That of Postgres, for a statement that took too long. */
+const QUERY_CANCELED = "57014";
+
+/**
+ * Keeps what customers have of some skus now, behind the rows of the event and in its transaction.
+ * @returns false when there is too much to count: the recording must not stop for it. Then customers are
+ *   counted from now on alone, until Redis is given all counts by a recovery.
+ */
+export async function keepBases(
+  client: Connection,
+  rows: Statement[],
+  skus: string[],
+): Promise<boolean> {
+  await answers(rows.map((statement) => client.query(statement)));
+  await client.query("savepoint without_bases");
+  try {
+    await client.query(insertBases(skus));
+    return true;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== QUERY_CANCELED) throw error;
+    await client.query("rollback to savepoint without_bases");
+    return false;
+  }
+}
+
+const insertBases = (skus: string[]): Statement => ({
   text: `insert into customer_bases (sku, user_id, units, active)
          select sku, user_id, units, active
          from (${countsOfCustomers("= any($1::text[])")}) as counts order by sku, user_id`,

@@ -4,7 +4,7 @@ import type { InventoryEvent } from "../domain/event.ts";
 import { monotonicNow } from "../now.ts";
 import { within } from "../within.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
-import { insertBases, skusCountedFrom } from "./customer-bases.ts";
+import { keepBases, skusCountedFrom } from "./customer-bases.ts";
 import {
   type Burial,
   type DeadLetter,
@@ -38,6 +38,8 @@ export type Applied = Pick<BatchPlan, "gaps" | "applied_seq"> & {
   applied: number;
   duplicates: number;
   external: number;
+  /** Skus with too much in the ledger to tell what customers had of them before they were counted. */
+  uncounted: string[];
   /** Seqs that were recorded before under another event: Redis has counted anew. */
   rewound_seqs: number[];
   /** Ids of events that come too late: Redis was admitted without them. Nothing of them was applied. */
@@ -99,9 +101,10 @@ export async function openRecording(databaseUrl: string, partition: number) {
       await closeGaps(client, partition, plan.late_seqs);
       const counted = skusCountedFrom(fresh, plan.applied_seq);
       const unmet_stores = plan.stores.filter((store_id) => !met_stores.has(store_id));
+      const rows = statementsOf(plan, unmet_stores);
+      const bases_kept = counted.length === 0 || (await keepBases(client, rows, counted));
       await commit([
-        ...statementsOf(plan, unmet_stores),
-        ...(counted.length > 0 ? [insertBases(counted)] : []),
+        ...(counted.length === 0 ? rows : []),
         ...(dead_ids.length > 0 ? [deleteDead(dead_ids)] : []),
         moveProgress(partition, {
           applied_seq: plan.applied_seq,
@@ -116,6 +119,7 @@ export async function openRecording(databaseUrl: string, partition: number) {
         applied: fresh.length,
         duplicates: events.length - fresh.length - refused.size,
         external: plan.movements.filter(({ kind }) => kind === "EXTERNAL").length,
+        uncounted: bases_kept ? [] : counted,
         rewound_seqs: plan.late_seqs.filter((seq) => !missed.has(seq)),
         refused,
       };

@@ -11,6 +11,7 @@ const some = fc.constantFrom(
     `opens_at=${FAR}`,
     `opens_at=${PAST}`,
     `closes_at=${PAST}`,
+    `closes_at=${PAST}`,
     `closes_at=${FAR}`,
     `closes_at=${PAST}`,
     `opens_at=${FAR}`,
