@@ -7,8 +7,8 @@
 --   ADDED place                                so far all of them are added
 --   REPLAYED place                             they were before
 --   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
--- It makes no event: the ledger has these, and gives Redis all counts anew when it has lost some. Each is added
--- once, as the last place is kept beside the counts, where no customer of a sku can be.
+-- It makes no event: the ledger has these, and gives Redis all counts anew when it has lost some. Each is
+-- added once, as the last place is kept beside the counts, where no customer of a sku can be.
 -- include lib/batch.lua
 -- include lib/events.lua
 -- include lib/rules.lua
@@ -35,7 +35,7 @@ local function next_bases()
   local list, good = {}, bases > 0
   for i = 1, bases do
     local base = next_base()
-    good = good and base.place and base.sku ~= "" and base.user_id ~= "" and base.units and base.active
+    good = good and base.place and base.units and base.active and base.sku ~= "" and base.user_id ~= ""
     good = good and (i == 1 or base.place > list[i - 1].place)
     list[i] = base
   end

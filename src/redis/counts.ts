@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import type { CustomerBase } from "../domain/rules.ts";
+import type { CustomerBase, CustomerCount } from "../domain/rules.ts";
 import type { Batcher } from "./batcher.ts";
 import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import type { Keys } from "./keys.ts";
@@ -7,6 +7,12 @@ import { CorruptKey } from "./outcome.ts";
 
 /** Where lua/add_counts.lua keeps how far it has come. */
 export const PLACE_FIELD = "place";
+
+/** Counts as Redis keeps them, each with its field; and up to which place bases are among them. */
+export const countWords = (counts: CustomerCount[], place: number): (string | number)[][] => [
+  ...(place > 0 ? [[PLACE_FIELD, place]] : []),
+  ...counts.map(({ sku, user_id, units, active }) => [`${sku} ${user_id}`, `${units} ${active}`]),
+];
 
 export type Counts = ReturnType<typeof createCounts>;
 

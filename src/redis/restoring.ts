@@ -4,7 +4,7 @@ import { compareEntryIds } from "../domain/entry-id.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
 import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
 import type { Waiter } from "../domain/waiter.ts";
-import { PLACE_FIELD } from "./counts.ts";
+import { countWords } from "./counts.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
 import { waitersToRestore } from "./restoring-waiters.ts";
@@ -210,20 +210,7 @@ export function createRestoring(redis: Redis, keys: Keys) {
       part: "FIRST" | "NEXT",
       place = 0,
     ): Promise<void> {
-      await run(
-        "restore_counts",
-        [keys.customers],
-        [
-          part,
-          texts([
-            ...(place > 0 ? [[PLACE_FIELD, place]] : []),
-            ...counts.map(({ sku, user_id, units, active }) => [
-              `${sku} ${user_id}`,
-              `${units} ${active}`,
-            ]),
-          ]),
-        ],
-      );
+      await run("restore_counts", [keys.customers], [part, texts(countWords(counts, place))]);
     }
 
     /** @param part FIRST forgets all queues that Redis had */
