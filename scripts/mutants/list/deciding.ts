@@ -13,8 +13,8 @@ export const DECIDING: Mutant[] = [
     breaks: "a hold takes one unit more than there is",
     promise: "G1",
     file: "lua/create_holds.lua",
-    text: "if line.quantity > stock.available + (freed",
-    instead: "if line.quantity > stock.available + 1 + (freed",
+    text: "if line.quantity > free_units(stock) + (freed",
+    instead: "if line.quantity > free_units(stock) + 1 + (freed",
     tests: CREATE,
   },
   {

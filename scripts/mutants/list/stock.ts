@@ -74,8 +74,8 @@ export const STOCK: Mutant[] = [
     breaks: "a purchase is made from a store that has not enough",
     promise: "G1",
     file: "lua/lib/pick.lua",
-    text: "if offer.stock.available >= purchase.quantity then",
-    instead: "if offer.stock.available >= 1 then",
+    text: "if free_units(offer.stock) >= purchase.quantity then",
+    instead: "if free_units(offer.stock) >= 1 then",
     tests: PURCHASE,
   },
   {
