@@ -9,8 +9,6 @@ import type { Keys } from "./keys.ts";
 const HOLDS_MAX = 1_000;
 /** How long what was seen is good enough. */
 const KEPT_MS = 500;
-/** The same, when it does not have the answer. */
-const YOUNG_MS = 50;
 /** A refusal is not held up for what it may do without. */
 const WAIT_MS_MAX = 500;
 
@@ -18,8 +16,8 @@ export type Releases = ReturnType<typeof createReleases>;
 type Seen = { at: number; by_stock: Map<string, number>; others: number | null };
 
 /**
- * When units that are held may come back. All callers share one look at the next deadlines, twice a second
- * or, while younger holds are asked for, 20 times; and that only while somebody asks.
+ * When units that are held may come back. All callers share one look at the next deadlines: twice a second
+ * or, when a hold is younger than that, one at a time; and that only while somebody asks.
  */
 export function createReleases(redis: Redis, keys: Keys) {
   let seen: Seen | undefined;
@@ -32,7 +30,7 @@ export function createReleases(redis: Redis, keys: Keys) {
   async function earliest(stocks: { sku: string; store_id: string }[]): Promise<number | null> {
     const known = timesOf(stocks, await look(KEPT_MS));
     // A hold that is younger than what was seen is not in it.
-    const times = known.length > 0 ? known : timesOf(stocks, await look(YOUNG_MS));
+    const times = known.length > 0 ? known : timesOf(stocks, await look(0));
     return times.length > 0 ? Math.min(...times) : null;
   }
 
