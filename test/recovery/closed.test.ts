@@ -34,6 +34,8 @@ test.each([
   const decided: string[] = [];
   const refused: string[] = [];
   const after = async (name: string) => {
+    // Twice: a look that was under way may have begun before the step.
+    await shop.scripts.learn();
     await shop.scripts.learn();
     await shop.reserve("tea").then(
       () => decided.push(name),
