@@ -193,7 +193,7 @@ describe("the addresses both processes have", () => {
     const script = 'script="create_holds"';
     const decided = (outcome: string) =>
       readMetric(text, `holdfast_holds_total{operation="create_holds",outcome="${outcome}"}`);
-    expect([decided("CREATED"), decided("SOLD_OUT")]).toEqual([2, 1]);
+    expect([decided("CREATED"), decided("ALL_HELD")]).toEqual([2, 1]);
     expect(readMetric(text, `holdfast_redis_batch_size_sum{${script}}`)).toBe(3);
     expect(readMetric(text, `holdfast_redis_call_seconds_count{${script}}`)).toBe(3);
     expect(readMetric(text, 'holdfast_redis_outcomes_total{outcome="EXECUTED"}')).toBe(3);
