@@ -35,6 +35,11 @@ export function createPool(url: string, log: Log): pg.Pool {
     types,
     ...timeouts(STATEMENT_MS_MAX),
   });
+  // A lost connection says so twice, the second time perhaps when nobody has it: without a listener of its own
+  // that ends the process. The query in flight, or the next one, rejects with it.
+  pool.on("connect", (client) => {
+    client.on("error", () => {});
+  });
   pool.on("error", (err) => log.warn({ err }, "postgres closed an idle connection"));
   return pool;
 }

@@ -19,7 +19,6 @@ export async function inTransaction<T>(
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  client.on("error", ignore);
   let broken = true;
   try {
     await client.query("begin");
@@ -32,13 +31,9 @@ export async function inTransaction<T>(
     broken = !(error instanceof Rejection) || !(await rolledBack(client));
     throw error;
   } finally {
-    client.off("error", ignore);
     client.release(broken);
   }
 }
-
-// A connection that is lost says so twice, and its query rejects anyway. Without a listener the process ends.
-const ignore = () => {};
 
 async function commit(client: Transaction): Promise<void> {
   try {
