@@ -9,7 +9,7 @@ const nth = fc.nat({ max: COUNT - 1 });
 // What a waiter waits for follows from its number, so that who cancels its offer knows the lines.
 const wishOf = (i: number) => ({ sku: OUT_SKU, quantity: 1 + i });
 const some = (list: (number | string)[]) => fc.constantFrom(...list);
-const keyed = fc.oneof({ weight: 2, arbitrary: fc.uuid() }, { weight: 1, arbitrary: idem });
+const keyed = fc.oneof(fc.uuid(), idem);
 
 const known = nth.map((i) => ({ ...wishOf(i), waiter_id: `W-w${i}` }));
 const other = fc
@@ -18,7 +18,7 @@ const other = fc
 const join = fc
   .record({
     wish: fc.oneof({ weight: 3, arbitrary: known }, { weight: 3, arbitrary: other }),
-    user_id: fc.constantFrom("ada", "bob", "cyd", "dan", "eve", "fay", "gus", "hal"),
+    user_id: fc.constantFrom("ada", "bob", "cyd", "dan", "eve"),
     offer_ms: some([1, 1, 60_000, 60_000, 86_400_000, 86_400_001, 0]),
     ...{ idem: keyed, fingerprint, deadline },
     store_id: fc.constantFrom("main", "main", "main", "north"),
@@ -33,9 +33,9 @@ const cancel = nth.map((i) => cancelRequest({ hold_id: `H-w${i}`, lines: [wishOf
 
 /** A call about who waits for stocks, or that cancels an offer. */
 export const waitingStep = fc.oneof(
-  { weight: 4, arbitrary: step("join_waiting", batchOf(join, 4)) },
+  { weight: 7, arbitrary: step("join_waiting", batchOf(join, 4)) },
   { weight: 6, arbitrary: step("leave_waiting", batchOf(leave, 4)) },
-  { weight: 1, arbitrary: step("offer_stock", batchOf(offer, 3)) },
+  { weight: 3, arbitrary: step("offer_stock", batchOf(offer, 3)) },
   { weight: 1, arbitrary: step("cancel_holds", batchOf(cancel, 3)) },
   { weight: 3, arbitrary: step("change_stocks", batchOf(restock, 1)) },
 );
