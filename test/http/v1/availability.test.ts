@@ -27,17 +27,21 @@ describe("availability", () => {
     expect(body).toEqual({
       sku,
       totalAvailable: 18,
+      level: "IN_STOCK",
       perStore: [
         {
           ...{ sku, storeId: "main", onHand: 5, reserved: 0, available: 5, version: 0 },
+          level: "LOW",
           lastEventAt: null,
         },
         {
           ...{ sku, storeId: "berlin", onHand: 9, reserved: 0, available: 9, version: 1 },
+          level: "LOW",
           lastEventAt: counted.body.occurredAt,
         },
         {
           ...{ sku, storeId: "rome", onHand: 7, reserved: 3, available: 4, version: 2 },
+          level: "LOW",
           lastEventAt: expect.stringMatching(/Z$/),
         },
       ],
@@ -62,7 +66,7 @@ describe("availability", () => {
     const { body } = await office.get(`/v1/availability?sku=${sku}&storeId=berlin`);
     expect(body).toMatchObject({ totalAvailable: 9, perStore: [{ storeId: "berlin" }] });
     const elsewhere = await office.get(`/v1/availability?sku=${sku}&storeId=${fresh("store")}`);
-    expect(elsewhere.body).toEqual({ sku, totalAvailable: 0, perStore: [] });
+    expect(elsewhere.body).toEqual({ sku, totalAvailable: 0, level: "SOLD_OUT", perStore: [] });
   });
 
   test("of several skus has an item for each, once, in the order asked", async () => {
@@ -72,7 +76,7 @@ describe("availability", () => {
     expect(body).toEqual({
       items: [
         expect.objectContaining({ sku: b, totalAvailable: 2 }),
-        { sku: unknown, totalAvailable: 0, perStore: [] },
+        { sku: unknown, totalAvailable: 0, level: "SOLD_OUT", perStore: [] },
         expect.objectContaining({ sku: a, totalAvailable: 1 }),
       ],
     });

@@ -79,10 +79,11 @@ describe("a product", () => {
     expect([status, headers.get("x-projection-lag-ms")]).toEqual([200, "0"]);
     expect(body).toMatchObject({ sku: "p-0", name: "Green tea", price: 0, version: 1 });
     const lastEventAt = expect.stringMatching(/Z$/);
-    const main = { onHand: 10, reserved: 2, available: 8, version: 1 };
-    const north = { onHand: 5, reserved: 0, available: 5, version: 1 };
+    const main = { onHand: 10, reserved: 2, available: 8, level: "LOW", version: 1 };
+    const north = { onHand: 5, reserved: 0, available: 5, level: "LOW", version: 1 };
     expect(body.stock).toEqual({
       totalAvailable: 13,
+      level: "IN_STOCK",
       perStore: [
         { sku: "p-0", storeId: "main", ...main, lastEventAt },
         { sku: "p-0", storeId: "north", ...north, lastEventAt },

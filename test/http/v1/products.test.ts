@@ -69,7 +69,10 @@ describe("a product is made", () => {
     const answer = await office.post("/v1/products", { sku, name: "Tea", ...FULL });
     expect(answer.body).toMatchObject({ sku, name: "Tea", ...FULL, version: 1 });
     const { body } = await office.get(`/v1/products/${sku}`);
-    expect(body).toEqual({ ...answer.body, stock: { totalAvailable: 0, perStore: [] } });
+    expect(body).toEqual({
+      ...answer.body,
+      stock: { totalAvailable: 0, level: "SOLD_OUT", perStore: [] },
+    });
   });
 
   test("with the longest texts and the greatest numbers", async () => {
