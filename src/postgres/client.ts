@@ -35,8 +35,8 @@ export function createPool(url: string, log: Log): pg.Pool {
     types,
     ...timeouts(STATEMENT_MS_MAX),
   });
-  // A lost connection says so twice, the second time perhaps when nobody has it: without a listener of its own
-  // that ends the process. The query in flight, or the next one, rejects with it.
+  // A lost connection says so twice, the second time perhaps when nobody has it: without a listener of its
+  // own that ends the process. The query in flight, or the next one, rejects with it.
   pool.on("connect", (client) => {
     client.on("error", () => {});
   });
