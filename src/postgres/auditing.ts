@@ -44,19 +44,20 @@ export type Audit = NonNullable<Awaited<ReturnType<typeof openAudit>>>;
  */
 export async function openAudit(databaseUrl: string, partition: number) {
   const client = await connect(databaseUrl, {}, SETTINGS);
-  let mine = false;
+  let begun: Progress | null = null;
   try {
     const { rows } = await client.query<{ mine: boolean }>(
       "select pg_try_advisory_lock($1, $2) as mine",
       [AUDIT_LOCK, partition],
     );
-    mine = rows[0]?.mine ?? false;
+    if (rows[0]?.mine) begun = await readProgress(client, partition);
   } finally {
-    if (!mine) await client.end();
+    // Left open, it would keep the lock from everybody, itself included.
+    if (!begun) await client.end();
   }
-  if (!mine) return null;
+  if (!begun) return null;
 
-  let progress = await readProgress(client, partition);
+  let progress = begun;
 
   /** The newest movement there is, and up to which seq all is recorded: Redis had all that before. */
   async function newest() {
