@@ -155,10 +155,13 @@ export async function openScripts(redis_args: string[] = []) {
   /** A hold whose deadline has passed. */
   async function dueHold(spec: CreateSpec = {}) {
     const due = await hold({ ...spec, ttl_ms: 1 });
-    await until("the hold is due", async () =>
-      (await now()) >= due.expires_at ? true : undefined,
-    );
+    await untilDue(due.hold_id);
     return due;
+  }
+
+  async function untilDue(hold_id: string): Promise<void> {
+    const deadline = Number(await redis.hget(keys.hold(hold_id), "expires_at"));
+    await until("the hold is due", async () => ((await now()) >= deadline ? true : undefined));
   }
 
   /** {available, held, version} as Redis keeps them. */
@@ -186,7 +189,7 @@ export async function openScripts(redis_args: string[] = []) {
     redis.disconnect();
     await server.close();
   }
-  return { server, redis, call, hold, dueHold, now, stockOf, entries, records, close };
+  return { server, redis, call, hold, dueHold, untilDue, now, stockOf, entries, records, close };
 }
 
 export type ScriptSide = Awaited<ReturnType<typeof openScripts>>;

@@ -83,7 +83,7 @@ describe("units that come back", () => {
   test("by an offer that was not taken go to the next one", async () => {
     const [first, second] = await wait([{ offer_ms: 1 }, {}]);
     await restock(1);
-    await side.redis.zscore(keys.deadlines, holdOf(first));
+    await side.untilDue(holdOf(first));
     await side.call("expire_holds", expireRequest({ hold_id: holdOf(first), lines: one }));
     expect(await side.redis.hget(keys.hold(holdOf(first)), "status")).toBe("EXPIRED");
     expect(await statusOf(second)).toBe("OFFERED");
