@@ -94,12 +94,12 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
 
   /** Finds out which generation Redis is admitted with, and goes on looking while there is none. */
   async function learn(): Promise<void> {
-    await look().catch(() => {}); // whyClosed has it
+    await lookAnew().catch(() => {}); // whyClosed has it
   }
 
   /** Whether Redis has a generation, its witness and its scripts. Rejects when it can't be asked. */
   async function isAdmitted(): Promise<boolean> {
-    await look();
+    await lookAnew();
     return admitted !== null;
   }
 
@@ -118,6 +118,12 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
   async function load(generation: number): Promise<void> {
     const texts = [...textsOf(readScripts(generation)), witnessOf(generation).source];
     await Promise.all(texts.map((source) => redis.script("LOAD", source)));
+  }
+
+  /** One look for all who ask at once, but never one that had begun before: it may have seen what was. */
+  async function lookAnew(): Promise<void> {
+    await looking?.catch(() => {});
+    await look();
   }
 
   function look(): Promise<void> {

@@ -82,6 +82,9 @@ async function provokeEverything() {
   await redis.config("SET", "maxmemory", "1"); // the script's error carries its arguments
   await note(call("reserve", { ...wish("good"), idempotency_key: `${idempotency_key}!` })); // 503
   await redis.config("SET", "maxmemory", "0");
+  await until("the API has seen that there is room", async () => {
+    return (await call("reserve", wish("good"))).status === 503 ? undefined : true;
+  });
   await redis.call("XADD", "inventory.events", "*", "payload", `{"user_id":"${user_id}"}`); // dead
 
   server.kill("SIGSTOP");

@@ -162,7 +162,8 @@ describe("NOT_EXECUTED is what Redis means by", () => {
   });
 
   test("CLUSTERDOWN, of a cluster that does not serve the key", async () => {
-    const cluster = await freshRedis(["--cluster-enabled", "yes"]);
+    const bus_port = String(await freePort()); // by default 10,000 higher, where anybody's connections begin
+    const cluster = await freshRedis(["--cluster-enabled", "yes", "--cluster-port", bus_port]);
     const node = createRedis(cluster.url, log);
     try {
       await untilReady(node);
