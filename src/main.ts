@@ -8,7 +8,7 @@ import { createApp } from "./http/app.ts";
 import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
 import { createHttpServer, drain } from "./http/server.ts";
-import { listen } from "./listen.ts";
+import { listenWidely } from "./listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { createPool } from "./postgres/client.ts";
 import { createLedger } from "./postgres/ledger.ts";
@@ -118,11 +118,15 @@ async function serve(config: Config, log: Log) {
   const { refusal } = batcher;
   const request_budget_ms = config.REQUEST_BUDGET_MS;
   const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
-  await listen(server, { port: config.PORT, host: config.HOST, variable: "PORT" });
+  const listeners = await listenWidely(server, {
+    port: config.PORT,
+    host: config.HOST,
+    variable: "PORT",
+  });
   log.info({ url: `http://${config.HOST}:${config.PORT}` }, "the API is listening");
 
   stopOnSignals(log, [
-    () => drain(server),
+    () => drain(server, listeners),
     async () => scripts.stop(),
     async () => {
       backlog.stop();

@@ -10,7 +10,7 @@ import { readJson } from "../../src/http/body.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import { type RouteSpec, rawRoute } from "../../src/http/route.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
-import { listen } from "../../src/listen.ts";
+import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
 import type { Batcher } from "../../src/redis/batcher.ts";
@@ -43,8 +43,12 @@ async function main(kind: string | undefined) {
     more_routes: [rawRoute(NOOP, answerConstant)],
   });
   const server = createHttpServer(app);
-  await listen(server, { port: config.PORT, host: config.HOST, variable: "PORT" });
-  stopOnSignals(side.log, [() => drain(server), side.stop, () => pool.end()]);
+  const listeners = await listenWidely(server, {
+    port: config.PORT,
+    host: config.HOST,
+    variable: "PORT",
+  });
+  stopOnSignals(side.log, [() => drain(server, listeners), side.stop, () => pool.end()]);
 }
 
 const NOOP: RouteSpec = {

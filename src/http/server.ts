@@ -5,6 +5,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
+import type { Server as Listener } from "node:net";
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
 import { SERVER_LIMITS } from "../listen.ts";
@@ -15,9 +16,12 @@ const CONNECTIONS_MAX = 20_000;
 const DRAIN_MS_MAX = 10_000;
 const DRAIN_CHECK_MS = 50;
 
-export function createHttpServer(app: RequestListener): Server {
+export function createHttpServer(
+  app: RequestListener,
+  { connections_max = CONNECTIONS_MAX } = {},
+): Server {
   const server = createServer(SERVER_LIMITS, app);
-  server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(server, connections_max);
   // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", (req, res) => {
@@ -36,9 +40,27 @@ export function createHttpServer(app: RequestListener): Server {
   return server;
 }
 
-/** Takes no new connections, lets requests in flight finish for up to 10 s, then cuts off what is left. */
-export async function drain(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+// Not maxConnections: it counts by listening socket, and with a cluster's processes it passes one too many
+// from a full process to the next, for ever.
+function limitConnections(server: Server, connections_max: number) {
+  let open = 0;
+  server.on("connection", (socket) => {
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
+    if (open > connections_max) socket.destroy();
+  });
+}
+
+/**
+ * Takes no new connections, lets requests in flight finish for up to 10 s, then cuts off what is left.
+ * @param listeners all that listen for `server`
+ */
+export async function drain(server: Server, listeners: Listener[] = [server]): Promise<void> {
+  const closed = Promise.all(
+    listeners.map((one) => new Promise<void>((resolve) => one.close(() => resolve()))),
+  );
   // A kept-alive connection becomes idle only when its answer has left: look again and again.
   const idle = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS);
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);

@@ -5,7 +5,7 @@ import { createApp } from "../../src/http/app.ts";
 import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
-import { listen } from "../../src/listen.ts";
+import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
 import { createRedis } from "../../src/redis/client.ts";
@@ -65,10 +65,11 @@ export async function startApi({
   });
   const { refusal } = deciding.batcher;
   const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
-  await listen(server, { port: await freePort(), host: "127.0.0.1", variable: "PORT" });
+  const address = { port: await freePort(), host: "127.0.0.1", variable: "PORT" };
+  const listeners = await listenWidely(server, address);
   const { port } = server.address() as AddressInfo; // it listens on a port, not on a pipe
   async function close() {
-    await drain(server);
+    await drain(server, listeners);
     await deciding.close();
     subscriber.disconnect();
     await pool.end();
