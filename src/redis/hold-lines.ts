@@ -4,8 +4,8 @@ import { type CallContext, createSubmit, nothingDone } from "./deciding.ts";
 import type { Keys } from "./keys.ts";
 import type { ScriptName } from "./scripts.ts";
 
-/** How often a hold's lines may change while somebody ends it. */
-export const STALE_LINES_TRIES_MAX = 100;
+/** How often a hold's lines may change while somebody asks with them. */
+const STALE_LINES_TRIES_MAX = 100;
 
 /** A caller's idempotency key, as a script takes it. */
 export type Idem = { key: string; fingerprint: string };
@@ -33,8 +33,7 @@ export function createSubmitWithLines(batcher: Batcher, keys: Keys, readLines: L
   const submit = createSubmit(batcher);
 
   /**
-   * Reads a hold's lines and runs a script with them. It refuses when they are not the hold's lines any more;
-   * then they are read again. Nobody changes them a hundred times.
+   * Reads a hold's lines and runs a script with them.
    * @param requestOf makes the request; of no lines when there is no hold, or none that can be read. It must
    * have the same event_id and idempotency key each time, so that its own lost reply is known
    */
@@ -43,13 +42,25 @@ export function createSubmitWithLines(batcher: Batcher, keys: Keys, readLines: L
     context: CallContext,
     requestOf: (lines: Line[]) => ScriptRequest & { script: ScriptName },
   ): Promise<Tuple> => {
-    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
+    const tuple = await untilLinesHold(async () => {
       const { script, ...request } = requestOf(await readLines(hold_id, context));
-      const tuple = await submit(script, context, request);
-      if (tuple[0] !== "STALE_LINES") return tuple;
-    }
-    return ["CORRUPT", keys.hold(hold_id)];
+      return submit(script, context, request);
+    });
+    return tuple ?? ["CORRUPT", keys.hold(hold_id)];
   };
+}
+
+/**
+ * Asks with lines as they were read. A script refuses when they are not the hold's lines any more; then it is
+ * asked again. Nobody changes them a hundred times: null when somebody did.
+ * @param ask reads the lines each time
+ */
+export async function untilLinesHold(ask: () => Promise<Tuple>): Promise<Tuple | null> {
+  for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
+    const tuple = await ask();
+    if (tuple[0] !== "STALE_LINES") return tuple;
+  }
+  return null;
 }
 
 /** Lines as the scripts take them. */

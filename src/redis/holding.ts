@@ -6,12 +6,10 @@ import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import { type CallContext, commonRefusal, createSubmit, takenLines } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { type LinesReader, lineArgs } from "./hold-lines.ts";
+import { type LinesReader, lineArgs, untilLinesHold } from "./hold-lines.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import { CorruptKey, isReply, RedisFault } from "./outcome.ts";
 import type { Releases } from "./releases.ts";
-
-const STALE_LINES_TRIES_MAX = 100;
 
 /** What somebody wants to hold. */
 export type HoldWish = {
@@ -109,9 +107,9 @@ export function createHolding({
     const options = [...(partial ? ["PARTIAL"] : []), ...(replace ? ["REPLACE"] : [])].join(" ");
     const jitter_ms = String(jitterMs(jitter_ms_max));
     const [event_id, other_event_id] = [newEventId(), newEventId()];
-    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
+    const tuple = await untilLinesHold(async () => {
       const other = replace ? await readOwnHold(wish, context) : null;
-      const tuple = await submit("create_holds", context, {
+      return submit("create_holds", context, {
         keys: [
           keys.hold(hold_id),
           keys.idem(route, idempotency_key),
@@ -133,8 +131,8 @@ export function createHolding({
           ...(other ? lineArgs(other.lines) : []),
         ],
       });
-      if (tuple[0] !== "STALE_LINES") return tuple;
-    }
+    });
+    if (tuple) return tuple;
     throw new RedisFault(
       "NOT_EXECUTED",
       "The hold to be replaced was another one at each attempt.",

@@ -4,7 +4,7 @@ import { newEventId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
-import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
+import { type CallContext, commonRefusal } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
@@ -177,7 +177,7 @@ export function createInventory(deps: {
   return {
     createHold,
     confirmHold,
-    ...createSettling({ submit: createSubmit(batcher), readLines, idemOf, keys }),
+    ...createSettling({ submitWithLines, idemOf, keys }),
     cancelHold,
     expireHold,
     readHold,

@@ -2,11 +2,10 @@ import { type Hold, type Line, parseLines } from "../domain/hold.ts";
 import { newEventId, newOrderId, newPaymentId } from "../domain/ids.ts";
 import { type UnfulfilledPayment, WHYS } from "../domain/payment.ts";
 import { Rejection } from "../domain/rejection.ts";
-import type { ScriptRequest, Tuple } from "./batcher.ts";
+import type { Tuple } from "./batcher.ts";
 import { type CallContext, commonRefusal } from "./deciding.ts";
-import { type Idem, type LinesReader, lineArgs, STALE_LINES_TRIES_MAX } from "./hold-lines.ts";
+import { type Idem, lineArgs, type SubmitWithLines } from "./hold-lines.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
-import type { ScriptName } from "./scripts.ts";
 
 /** So many units of what is held, whatever store they are in. */
 export type Part = { sku: string; quantity: number };
@@ -30,13 +29,11 @@ type Settled =
 
 /** Sells for money that has moved, as `settle_payments` does; part of the inventory. */
 export function createSettling({
-  submit,
-  readLines,
+  submitWithLines,
   idemOf,
   keys,
 }: {
-  submit: (script: ScriptName, context: CallContext, request: ScriptRequest) => Promise<Tuple>;
-  readLines: LinesReader;
+  submitWithLines: SubmitWithLines;
   idemOf: (route: IdemRoute, key: string | undefined, request: unknown[]) => Idem | null;
   keys: Keys;
 }) {
@@ -62,10 +59,10 @@ export function createSettling({
     const idem = idemOf(input.route, input.idempotency_key, asked);
     const [event_id, order_id, payment_id] = [newEventId(), newOrderId(), newPaymentId()];
     const ids = [event_id, context.request_id, hold_id, idem?.fingerprint ?? ""];
-    for (let tries = 1; tries <= STALE_LINES_TRIES_MAX; tries += 1) {
-      const known = await readLines(hold_id, context);
+    const tuple = await submitWithLines(hold_id, context, (known) => {
       const lines = known.length > 0 ? known : (recorded?.lines ?? []);
-      const tuple = await submit("settle_payments", context, {
+      return {
+        script: "settle_payments",
         keys: [
           keys.hold(hold_id),
           ...(idem ? [idem.key] : []),
@@ -79,25 +76,22 @@ export function createSettling({
           ...recordedArgs(recorded),
           ...partArgs(parts),
         ],
-      });
-      switch (tuple[0]) {
-        case "CONFIRMED":
-        case "REPLAYED":
-          return { sale: saleOf(tuple, order_id) };
-        case "UNFULFILLED":
-        case "UNFULFILLED_BEFORE":
-          return unfulfilledOf(tuple, { hold_id, payment_ref, payment_id });
-        case "LEDGER_NEEDED":
-          return { ledger_needed: true };
-        case "NOT_HELD":
-          throw notHeld(tuple, parts);
-        case "STALE_LINES":
-          continue;
-        default:
-          throw commonRefusal(tuple);
-      }
+      };
+    });
+    switch (tuple[0]) {
+      case "CONFIRMED":
+      case "REPLAYED":
+        return { sale: saleOf(tuple, order_id) };
+      case "UNFULFILLED":
+      case "UNFULFILLED_BEFORE":
+        return unfulfilledOf(tuple, { hold_id, payment_ref, payment_id });
+      case "LEDGER_NEEDED":
+        return { ledger_needed: true };
+      case "NOT_HELD":
+        throw notHeld(tuple, parts);
+      default:
+        throw commonRefusal(tuple);
     }
-    throw commonRefusal(["CORRUPT", keys.hold(hold_id)]);
   }
 
   return { settlePayment };
