@@ -11,6 +11,7 @@ import type { RouteDeps } from "./deps.ts";
 import { quantity, sku } from "./fields.ts";
 import { knownForm } from "./find-hold.ts";
 import { askLedger } from "./ledger-call.ts";
+import { summedLines } from "./lines.ts";
 import type { ProblemCode } from "./problem-kinds.ts";
 
 // What both confirms do. Each of them has its own names for what it takes and answers.
@@ -137,11 +138,6 @@ const unfulfilled = ({ payment_id, hold_id, payment_ref, why }: UnfulfilledPayme
     { hold_id, payment_ref, payment_id, why },
   );
 
-// Distinct by sku and in one order, so that the same lines written otherwise are the same request.
-function partsOf(lines: { sku: string; qty: number }[]): Part[] {
-  const sums = new Map<string, number>();
-  for (const { sku, qty } of lines) sums.set(sku, (sums.get(sku) ?? 0) + qty);
-  return [...sums]
-    .map(([sku, quantity]) => ({ sku, quantity }))
-    .sort((a, b) => (a.sku < b.sku ? -1 : 1));
-}
+// However many these are together, the hold says whether it has them.
+const partsOf = (lines: { sku: string; qty: number }[]): Part[] =>
+  summedLines(lines, Number.POSITIVE_INFINITY).map(({ sku, qty }) => ({ sku, quantity: qty }));

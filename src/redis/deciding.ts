@@ -68,6 +68,28 @@ export function commonRefusal(tuple: Tuple): Error | Rejection {
   }
 }
 
+/**
+ * What a script may answer that needs a hold to be alive still.
+ * @param sold what is said of one that was sold
+ */
+export function endedRefusal(hold_id: string, tuple: Tuple, sold: string): Error | Rejection {
+  switch (tuple[0]) {
+    case "HOLD_ALREADY_CONFIRMED":
+      return new Rejection("HOLD_ALREADY_CONFIRMED", sold, { hold_id });
+    case "HOLD_CANCELLED":
+      return new Rejection("HOLD_CANCELLED", "The hold was cancelled.", { hold_id });
+    case "HOLD_EXPIRED": {
+      const expires_at = isoOf(tuple[1]);
+      return new Rejection("HOLD_EXPIRED", "The hold's deadline has passed.", {
+        hold_id,
+        expires_at,
+      });
+    }
+    default:
+      return commonRefusal(tuple);
+  }
+}
+
 /** As the rules are called where they are set. */
 const RULE_NAMES: Record<string, string> = {
   max_per_order: "maxPerOrder",

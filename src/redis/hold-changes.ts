@@ -3,12 +3,14 @@ import { newEventId } from "../domain/ids.ts";
 import { LINES_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Tuple } from "./batcher.ts";
-import { type CallContext, commonRefusal } from "./deciding.ts";
+import { type CallContext, endedRefusal } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { lineArgs, type SubmitWithLines } from "./hold-lines.ts";
 import { takenRefusal } from "./holding.ts";
 import type { Keys } from "./keys.ts";
 import type { Releases } from "./releases.ts";
+
+const SOLD = "The hold is sold; it can't be changed.";
 
 /** What becomes of a hold while it lives: a part of createInventory, whose functions throw alike. */
 export function createHoldChanges({
@@ -60,7 +62,7 @@ export function createHoldChanges({
       case "UNCHANGED":
         return { ...timesIn(tuple.slice(1)), replayed: false };
       default:
-        throw notAlive(hold_id, tuple) ?? commonRefusal(tuple);
+        throw endedRefusal(hold_id, tuple, SOLD);
     }
   }
 
@@ -120,7 +122,7 @@ export function createHoldChanges({
       case "ALL_HELD":
         throw await takenRefusal(releases, tuple, tuple[0], true);
       default:
-        throw notAlive(hold_id, tuple) ?? commonRefusal(tuple);
+        throw endedRefusal(hold_id, tuple, SOLD);
     }
   }
 
@@ -180,20 +182,3 @@ const isMore = (lines: Line[], named: Line[]) =>
 
 const bySku = (wanted: { sku: string; quantity: number }[]) =>
   wanted.toSorted((a, b) => (a.sku < b.sku ? -1 : 1));
-
-/** Why a hold can't be extended or changed any more. */
-function notAlive(hold_id: string, [word, expires_at]: Tuple): Rejection | undefined {
-  switch (word) {
-    case "HOLD_ALREADY_CONFIRMED":
-      return new Rejection(word, "The hold is sold; it can't be changed.", { hold_id });
-    case "HOLD_CANCELLED":
-      return new Rejection(word, "The hold was cancelled.", { hold_id });
-    case "HOLD_EXPIRED":
-      return new Rejection(word, "The hold's deadline has passed.", {
-        hold_id,
-        expires_at: new Date(Number(expires_at)).toISOString(),
-      });
-    default:
-      return undefined;
-  }
-}

@@ -4,7 +4,7 @@ import { newEventId, newOrderId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
 import type { Clock } from "./clock.ts";
-import { type CallContext, commonRefusal } from "./deciding.ts";
+import { type CallContext, commonRefusal, endedRefusal } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { createHoldChanges } from "./hold-changes.ts";
 import { parseHold } from "./hold-hash.ts";
@@ -62,23 +62,8 @@ export function createInventory(deps: {
         return saleOf(tuple, order_id);
       case "NOT_HELD":
         throw notHeld(tuple, parts);
-      case "HOLD_ALREADY_CONFIRMED":
-        throw new Rejection(
-          "HOLD_ALREADY_CONFIRMED",
-          "The hold was confirmed for another payment_ref.",
-          { hold_id },
-        );
-      case "HOLD_CANCELLED":
-        throw new Rejection("HOLD_CANCELLED", "The hold was cancelled.", {
-          hold_id,
-        });
-      case "HOLD_EXPIRED":
-        throw new Rejection("HOLD_EXPIRED", "The hold's deadline has passed.", {
-          hold_id,
-          expires_at: new Date(Number(tuple[1])).toISOString(),
-        });
       default:
-        throw commonRefusal(tuple);
+        throw endedRefusal(hold_id, tuple, "The hold was confirmed for another payment_ref.");
     }
   }
 
@@ -133,7 +118,8 @@ export function createInventory(deps: {
 
   /** The hold as it is in Redis, with its lines; null when there is none. */
   async function readHold(hold_id: string, context: CallContext): Promise<Hold | null> {
-    const tuple = await askHold("HOLD", hold_id, context);
+    const request = { keys: [keys.hold(hold_id)], args: ["HOLD"] };
+    const tuple = await batcher.submit("read_holds", request, context.deadline);
     if (tuple[0] === "HOLD_NOT_FOUND") return null;
     const hold = tuple[0] === "HOLD" ? parseHold(hold_id, tuple) : null;
     if (!hold) throw commonRefusal(["CORRUPT", keys.hold(hold_id)]);
@@ -161,9 +147,6 @@ export function createInventory(deps: {
       ],
     }));
   }
-
-  const askHold = (part: "HOLD" | "LINES", hold_id: string, context: CallContext) =>
-    batcher.submit("read_holds", { keys: [keys.hold(hold_id)], args: [part] }, context.deadline);
 
   function idemOf(route: IdemRoute, key: string | undefined, request: unknown[]) {
     return key === undefined

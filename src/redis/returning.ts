@@ -1,6 +1,7 @@
 import type { OrderReturn } from "../domain/returns.ts";
 import { type CallContext, commonRefusal, type createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { lineArgs } from "./hold-lines.ts";
 import type { Keys } from "./keys.ts";
 
 const ACTOR_DEFAULT = "api";
@@ -23,8 +24,7 @@ export function createReturning(submit: ReturnType<typeof createSubmit>, keys: K
         fingerprintOf(["return", order_id, restock]),
         context.actor ?? ACTOR_DEFAULT,
         ...[order_id, hold_id, user_id, restock ? "1" : "0", reason ?? ""],
-        String(lines.length),
-        ...lines.flatMap(({ sku, store_id, quantity }) => [sku, store_id, String(quantity)]),
+        ...lineArgs(lines),
       ],
     });
     if (tuple[0] !== "RETURNED" && tuple[0] !== "REPLAYED") throw commonRefusal(tuple);

@@ -22,12 +22,12 @@ import {
 } from "../fields.ts";
 import { findHold, knownForm } from "../find-hold.ts";
 import { readRecorded } from "../ledger-call.ts";
+import { grantedLines, summedLines } from "../lines.ts";
 import { TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { recordedHold, replaceOwn, reserveMode } from "../reserving.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
 import { createConfirmRoute } from "./confirm.ts";
-import { grantedLines, summedLines } from "./lines.ts";
 
 const TAG = "Reservations";
 const TTL_SECONDS_DEFAULT = 900;

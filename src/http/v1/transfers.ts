@@ -2,10 +2,10 @@ import { z } from "zod";
 import { LINES_MAX, UNITS_MAX } from "../../domain/limits.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, sku, storeId, time, traceId } from "../fields.ts";
+import { summedLines } from "../lines.ts";
 import { type Route, route } from "../route.ts";
 import { inStore } from "../stores-known.ts";
 import { eventId } from "./levels.ts";
-import { summedLines } from "./lines.ts";
 
 const line = z.strictObject({
   sku,

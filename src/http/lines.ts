@@ -1,5 +1,5 @@
-import { QUANTITY_MAX } from "../../domain/limits.ts";
-import { Rejection } from "../../domain/rejection.ts";
+import { QUANTITY_MAX } from "../domain/limits.ts";
+import { Rejection } from "../domain/rejection.ts";
 
 /** Lines as they were granted; without `partial` that is what was asked for. */
 export function grantedLines(
