@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import { compareEntryIds } from "../domain/entry-id.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
 import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
 import type { Waiter } from "../domain/waiter.ts";
 import { countWords } from "./counts.ts";
 import { GROUP, type Keys } from "./keys.ts";
 import { isNoScript, isReply } from "./outcome.ts";
+import { isStreamDrained } from "./recording-group.ts";
 import { waitersToRestore } from "./restoring-waiters.ts";
 import { readLua } from "./scripts.ts";
 import { parseInfo } from "./server-check.ts";
@@ -79,15 +79,9 @@ export function createRestoring(redis: Redis, keys: Keys) {
   /** Whether every entry was delivered, recorded and acknowledged; also when there is no stream. */
   async function isDrained(): Promise<boolean> {
     try {
-      const [last] = await redis.xrevrange(keys.stream, "+", "-", "COUNT", 1);
-      const groups = (await redis.xinfo("GROUPS", keys.stream)) as unknown[][]; // names and values, flat
-      const group = groups.find((flat) => valueIn(flat, "name") === GROUP);
-      if (!group) return last === undefined;
-      const delivered = String(valueIn(group, "last-delivered-id"));
-      const all_delivered = !last || compareEntryIds(delivered, last[0]) >= 0;
-      return all_delivered && Number(valueIn(group, "pending")) === 0;
+      return await isStreamDrained(redis, keys.stream);
     } catch (error) {
-      if (isReply(error, "ERR") || isReply(error, "WRONGTYPE")) return true; // there is no stream
+      if (isReply(error, "WRONGTYPE")) return true; // it is something else, so there is no stream
       throw error;
     }
   }
@@ -291,5 +285,3 @@ const holdWords = (hold: RestoredHold): (string | number)[] => [
 // Lua would make floating point numbers of what is no text.
 const texts = (lists: (string | number)[][]) =>
   JSON.stringify(lists.map((list) => list.map(String)));
-
-const valueIn = (flat: unknown[], name: string) => flat[flat.indexOf(name) + 1];

@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { GROUP, type Keys } from "./keys.ts";
 import { readMemoryPart } from "./memory.ts";
 import { isReply } from "./outcome.ts";
+import { readRecordingGroup } from "./recording-group.ts";
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -30,14 +31,14 @@ export function createStream(redis: Redis, keys: Keys) {
       return oldest;
     } catch (error) {
       // No recorder has been here yet, so nothing was delivered.
-      if (error instanceof Error && error.message.startsWith("NOGROUP ")) return null;
+      if (isReply(error, "NOGROUP")) return null;
       throw error;
     }
   }
 
   /** How many entries are not recorded: not delivered, or not acknowledged. */
   async function countUnrecorded(): Promise<number> {
-    const group = await readGroup();
+    const group = await readRecordingGroup(redis, keys.stream);
     if (!group) return redis.xlen(keys.stream);
     return group.pending + (group.undelivered ?? (await countBehind(group.last_delivered_id)));
   }
@@ -48,24 +49,6 @@ export function createStream(redis: Redis, keys: Keys) {
     if (!next) return 0;
     const seq = Number(next[1][next[1].indexOf("seq") + 1]);
     return Number.isSafeInteger(seq) ? (await lastSeq()) - seq + 1 : redis.xlen(keys.stream);
-  }
-
-  async function readGroup() {
-    const groups = await redis.xinfo("GROUPS", keys.stream).catch((error: unknown) => {
-      if (isReply(error, "ERR")) return []; // there is no stream
-      throw error;
-    });
-    for (const flat of groups as unknown[][]) {
-      const at = (field: string) => flat[flat.indexOf(field) + 1]; // names and values, flat
-      if (at("name") !== GROUP) continue;
-      const lag = at("lag");
-      return {
-        pending: Number(at("pending")),
-        undelivered: typeof lag === "number" ? lag : null,
-        last_delivered_id: String(at("last-delivered-id")),
-      };
-    }
-    return null;
   }
 
   /** Cuts off entries older than `min_id`, at most about `count` of them. Returns how many. */
