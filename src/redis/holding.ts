@@ -8,7 +8,7 @@ import { type CallContext, commonRefusal, createSubmit, takenLines } from "./dec
 import { fingerprintOf } from "./fingerprint.ts";
 import { type LinesReader, lineArgs, untilLinesHold } from "./hold-lines.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
-import { CorruptKey, isReply, RedisFault } from "./outcome.ts";
+import { RedisFault, readKey } from "./outcome.ts";
 import type { Releases } from "./releases.ts";
 
 /** What somebody wants to hold. */
@@ -152,14 +152,10 @@ export function createHolding({
 
   async function ownHoldOf(lines: Line[], user_id: string): Promise<string | undefined> {
     const fields = lines.map(({ sku }) => `${sku} ${user_id}`);
-    const found = await redis.hmget(keys.own_holds, ...fields).catch((error: unknown) => {
-      if (isReply(error, "WRONGTYPE")) throw new CorruptKey(keys.own_holds);
-      throw new RedisFault(
-        "NOT_EXECUTED",
-        "The customer's own hold could not be asked for.",
-        error,
-      );
-    });
+    const failure = "The customer's own hold could not be asked for.";
+    const found = await readKey(keys.own_holds, failure, () =>
+      redis.hmget(keys.own_holds, ...fields),
+    );
     return found.find((id) => id !== null) ?? undefined;
   }
 

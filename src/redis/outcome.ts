@@ -82,4 +82,22 @@ export function failedOutcome(error: unknown): FailedOutcome {
 export const isReply = (error: unknown, word: string) =>
   error instanceof Error && error.message.startsWith(`${word} `);
 
+/**
+ * Reads what a key holds: whatever fails, nothing was done.
+ * @param failure what is said when Redis could not be asked
+ */
+export async function readKey<Held>(
+  key: string,
+  failure: string,
+  read: () => Promise<Held>,
+): Promise<Held> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof CorruptKey) throw error;
+    if (isReply(error, "WRONGTYPE")) throw new CorruptKey(key);
+    throw new RedisFault("NOT_EXECUTED", failure, error);
+  }
+}
+
 export const isNoScript = (error: unknown) => isReply(error, "NOSCRIPT");

@@ -6,7 +6,7 @@ import type { Batcher } from "./batcher.ts";
 import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Keys } from "./keys.ts";
-import { CorruptKey, isReply, RedisFault } from "./outcome.ts";
+import { CorruptKey, readKey } from "./outcome.ts";
 
 const ACTOR_DEFAULT = "api";
 
@@ -71,10 +71,9 @@ export function createRules({
 
   /** A sku's rules as they are in force; null when it has none. */
   async function readRules(sku: string): Promise<KeptRules | null> {
-    const text = await redis.hget(keys.rules, sku).catch((error: unknown) => {
-      if (isReply(error, "WRONGTYPE")) throw new CorruptKey(keys.rules);
-      throw new RedisFault("NOT_EXECUTED", "The rules could not be asked for.", error);
-    });
+    const text = await readKey(keys.rules, "The rules could not be asked for.", () =>
+      redis.hget(keys.rules, sku),
+    );
     if (text === null) return null;
     const kept = parseKeptRules(text);
     if (!kept) throw new CorruptKey(keys.rules);

@@ -1,7 +1,9 @@
 import type { Redis } from "ioredis";
 import { CODE_PATTERN } from "../domain/ids.ts";
 import type { Keys } from "./keys.ts";
-import { CorruptKey, failedOutcome, RedisFault } from "./outcome.ts";
+import { CorruptKey, failedOutcome, isReply, RedisFault, readKey } from "./outcome.ts";
+
+const UNASKED = "The registry of stores could not be asked.";
 
 export type Stores = ReturnType<typeof createStores>;
 
@@ -39,7 +41,8 @@ export function createStores(redis: Redis, keys: Keys, default_store: string) {
   /** Adds a store, or sets the rank of one. */
   async function register(store_id: string, latency_rank: number): Promise<void> {
     await redis.hset(keys.stores, store_id, String(latency_rank)).catch((error: unknown) => {
-      throw faultOf(error);
+      if (isReply(error, "WRONGTYPE")) throw new CorruptKey(keys.stores);
+      throw new RedisFault(failedOutcome(error), UNASKED, error);
     });
     cached = undefined;
   }
@@ -65,22 +68,7 @@ export function createStores(redis: Redis, keys: Keys, default_store: string) {
     return cached;
   }
 
-  async function readRegistry(): Promise<Record<string, string>> {
-    try {
-      return await redis.hgetall(keys.stores);
-    } catch (error) {
-      const fault = faultOf(error);
-      throw fault instanceof RedisFault
-        ? new RedisFault("NOT_EXECUTED", fault.message, error)
-        : fault;
-    }
-  }
-
-  function faultOf(error: unknown): Error {
-    return error instanceof Error && error.message.startsWith("WRONGTYPE ")
-      ? new CorruptKey(keys.stores)
-      : new RedisFault(failedOutcome(error), "The registry of stores could not be asked.", error);
-  }
+  const readRegistry = () => readKey(keys.stores, UNASKED, () => redis.hgetall(keys.stores));
 
   return { known, refresh, has, register, readAll };
 }

@@ -6,10 +6,11 @@ import type { Batcher } from "./batcher.ts";
 import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Keys } from "./keys.ts";
-import { CorruptKey, isReply, RedisFault } from "./outcome.ts";
+import { CorruptKey, readKey } from "./outcome.ts";
 
 /** Of one look through the stocks that somebody waits for. */
 const LOOK_COUNT = 200;
+const UNASKED = "Redis could not be asked who waits.";
 
 export type Waiting = ReturnType<typeof createWaiting>;
 
@@ -143,7 +144,7 @@ export function createWaiting({
 
   /** A waiter, and its position in the queue; null when Redis has none, or has forgotten it. */
   async function readWaiter(waiter_id: string): Promise<Placed | null> {
-    return asking(keys.waiter(waiter_id), async () => {
+    return readKey(keys.waiter(waiter_id), UNASKED, async () => {
       const fields = await redis.hgetall(keys.waiter(waiter_id));
       const waiter = waiterOf(waiter_id, fields);
       if (Object.keys(fields).length > 0 && !waiter) throw new CorruptKey(keys.waiter(waiter_id));
@@ -161,7 +162,7 @@ export function createWaiting({
    * @param cursor "0" to begin; the one that is returned to go on, until it is "0" again
    */
   async function findOffers(cursor: string): Promise<{ cursor: string; stocks: string[] }> {
-    return asking(keys.waiting, async () => {
+    return readKey(keys.waiting, UNASKED, async () => {
       const [next, flat] = await redis.hscan(keys.waiting, cursor, "COUNT", LOOK_COUNT);
       const names = flat.filter((_, i) => i % 2 === 0);
       const texts =
@@ -179,16 +180,6 @@ export function createWaiting({
 export type Placed = Waiter & { position: number | null };
 
 export const waiterNotFound = () => new Rejection("WAITER_NOT_FOUND", "There is no such waiter.");
-
-async function asking<T>(key: string, ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (error instanceof CorruptKey) throw error;
-    if (isReply(error, "WRONGTYPE")) throw new CorruptKey(key);
-    throw new RedisFault("NOT_EXECUTED", "Redis could not be asked who waits.", error);
-  }
-}
 
 function waiterOf(waiter_id: string, fields: Record<string, string>): Waiter | null {
   const status = WAITER_STATUSES.find((candidate) => candidate === fields.status);
