@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { newRequestId } from "../src/domain/ids.ts";
 import { monotonicNow } from "../src/now.ts";
 import type { Pool } from "../src/postgres/client.ts";
 import { forgetBases, readBases } from "../src/postgres/customer-bases.ts";
@@ -22,7 +22,7 @@ export function createCounter({ pool, counts }: { pool: Pool; counts: Counts }):
     const place = await counts.readPlace();
     const bases = await readBases(pool, place, BASES_MAX);
     if (bases.length > 0) {
-      const context = { request_id: randomUUID(), deadline: monotonicNow() + CALL_MS_MAX };
+      const context = { request_id: newRequestId(), deadline: monotonicNow() + CALL_MS_MAX };
       await counts.addBases(bases, context);
     } else if (monotonicNow() >= next_forgetting_at) {
       await forgetBases(pool, place);
