@@ -12,7 +12,7 @@ import { quantity, sku } from "./fields.ts";
 import { knownForm } from "./find-hold.ts";
 import { askLedger } from "./ledger-call.ts";
 import { summedLines } from "./lines.ts";
-import type { ProblemCode } from "./problem-kinds.ts";
+import { ENDED_PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
 // What both confirms do. Each of them has its own names for what it takes and answers.
 
@@ -42,13 +42,7 @@ export const presentSale = ({ late, lines }: Sale) => ({
   ...(lines ? { lines: lines.map(({ sku, quantity }) => ({ sku, qty: quantity })) } : {}),
 });
 
-export const CONFIRM_PROBLEMS: ProblemCode[] = [
-  "HOLD_ALREADY_CONFIRMED",
-  "HOLD_CANCELLED",
-  "HOLD_EXPIRED",
-  "HOLD_NOT_FOUND",
-  "PAYMENT_UNFULFILLED",
-];
+export const CONFIRM_PROBLEMS: ProblemCode[] = [...ENDED_PROBLEMS, "PAYMENT_UNFULFILLED"];
 
 type Confirm = {
   route: "confirm" | "v1_confirm";

@@ -2,24 +2,17 @@ import { z } from "zod";
 import type { HoldStatus } from "../domain/hold.ts";
 import { EXTENSIONS_DEFAULT } from "../domain/limits.ts";
 import type { RouteDeps } from "./deps.ts";
-import { isoTime, time, ttlSeconds } from "./fields.ts";
+import { holdId, isoTime, time, ttlSeconds } from "./fields.ts";
 import { knownForm } from "./find-hold.ts";
-import type { ProblemCode } from "./problem-kinds.ts";
+import { ENDED_PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 import { type Route, route } from "./route.ts";
 
-const holdId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const ttl = ttlSeconds.meta({ description: "From now on.", example: 300 });
 const left = z.int().meta({ description: "How often it may be extended yet.", example: 9 });
 
 const SUMMARY = "Give more time";
 const DESCRIPTION = `The new deadline is ttl_seconds from now, at most maxHoldSeconds from the creation on, and never earlier than the old one. Works maxExtensions times (${EXTENSIONS_DEFAULT} without a rule); what does not make it later is none, and not remembered.`;
-const PROBLEMS = [
-  "HOLD_ALREADY_CONFIRMED",
-  "HOLD_CANCELLED",
-  "HOLD_EXPIRED",
-  "HOLD_NOT_FOUND",
-  "LIMIT_EXCEEDED",
-] as const satisfies ProblemCode[];
+const PROBLEMS = [...ENDED_PROBLEMS, "LIMIT_EXCEEDED"] as const satisfies ProblemCode[];
 
 /** More time for whoever is paying: the same for the checkout and for /v1. */
 export function createExtendRoutes({ inventory, request_budget_ms }: RouteDeps): Route[] {

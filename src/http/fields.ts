@@ -16,6 +16,12 @@ export const code = z.string().regex(CODE_PATTERN, CODE_RULE);
 
 export const sku = code.meta({ description: "The code of what is sold.", example: "tea" });
 export const storeId = code.meta({ description: "A shop or warehouse.", example: "main" });
+export const HOLD_ID_EXAMPLE = "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
+export const ORDER_ID_EXAMPLE = "O-01a1fbe0-b90a-7068-a328-4e73558f5087";
+export const holdId = z.string().meta({ example: HOLD_ID_EXAMPLE });
+export const orderId = z.string().meta({ example: ORDER_ID_EXAMPLE });
+export const paymentId = z.string().meta({ example: "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
+export const waiterId = z.string().meta({ example: "W-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 export const quantity = z
   .int()
   .min(1)
@@ -69,8 +75,18 @@ export const pageOf = <Item extends z.ZodType>(item: Item) =>
     }),
   });
 
+/** Presents one page of a list, with the place where the next one begins. */
+export const presentPage = <Item, Place, Shown>(
+  { items, next }: { items: Item[]; next: Place | null },
+  present: (item: Item) => Shown,
+  placeText: (next: Place) => string = String,
+) => ({
+  items: items.map(present),
+  nextCursor: next === null ? null : cursorOf(placeText(next)),
+});
+
 /** A cursor names where the last page ended. What it is made of is nobody's business but ours. */
-export const cursorOf = (place: string) => Buffer.from(place).toString("base64url");
+const cursorOf = (place: string) => Buffer.from(place).toString("base64url");
 /** A parameter that holds a cursor, of which `inner` says what may be in it. */
 export const cursor = <Inner extends z.ZodType<unknown, string>>(inner: Inner) =>
   z

@@ -11,7 +11,19 @@ import {
   sold,
 } from "./confirming.ts";
 import type { RouteDeps } from "./deps.ts";
-import { isoTime, paymentRef, quantity, sku, storeId, time, ttlSeconds, userId } from "./fields.ts";
+import {
+  HOLD_ID_EXAMPLE,
+  holdId,
+  isoTime,
+  orderId,
+  paymentRef,
+  quantity,
+  sku,
+  storeId,
+  time,
+  ttlSeconds,
+  userId,
+} from "./fields.ts";
 import { findHold, knownForm } from "./find-hold.ts";
 import { idempotencyKey, text } from "./parse.ts";
 import { TAKING_PROBLEMS } from "./problem-kinds.ts";
@@ -20,8 +32,6 @@ import { type Route, route } from "./route.ts";
 import { inStore } from "./stores-known.ts";
 
 const TAG = "Checkout";
-const holdId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
-const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
 const status = z.enum(HOLD_STATUSES);
 
 const reserved = z.object({
@@ -143,7 +153,7 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
         on_expired: onExpired,
       }),
       body_example: {
-        hold_id: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142",
+        hold_id: HOLD_ID_EXAMPLE,
         payment_ref: "pay_81",
       },
       answers: { 200: { description: "Sold.", body: confirmed } },

@@ -247,3 +247,11 @@ export const TAKING_PROBLEMS = [
   "SOLD_OUT",
   "UNKNOWN_SKU",
 ] as const satisfies ProblemCode[];
+
+/** Why nothing becomes of a hold any more. */
+export const ENDED_PROBLEMS = [
+  "HOLD_ALREADY_CONFIRMED",
+  "HOLD_CANCELLED",
+  "HOLD_EXPIRED",
+  "HOLD_NOT_FOUND",
+] as const satisfies ProblemCode[];

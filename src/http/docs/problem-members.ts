@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { RESOLUTIONS, WHYS } from "../../domain/payment.ts";
-import { paymentRef, sku, storeId, time } from "../fields.ts";
+import { holdId, paymentId, paymentRef, sku, storeId, time, waiterId } from "../fields.ts";
 import type { ProblemCode } from "../problem-kinds.ts";
 
 const units = (description: string, example: number) => z.int().meta({ description, example });
@@ -11,9 +11,6 @@ const reserved = units("Units that reservations hold.", 2);
 const event_id = z.string().meta({ description: "The event you named." });
 const total_available = units("Units in all stores together.", 4);
 const version = units("The version it has now.", 8);
-const hold_id = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
-const payment_id = z.string().meta({ example: "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
-const waiter_id = z.string().meta({ example: "W-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const errors = z.array(z.object({ pointer: z.string(), detail: z.string() })).meta({
   description:
     "What is wrong with which members: a JSON pointer into the body, `?name` in the query, `{name}` in the path.",
@@ -27,7 +24,7 @@ const errors = z.array(z.object({ pointer: z.string(), detail: z.string() })).me
 export function problemMembers(named: (name: string) => string): {
   [code in ProblemCode]?: z.ZodObject;
 } {
-  const hold = z.object({ [named("hold_id")]: hold_id });
+  const hold = z.object({ [named("hold_id")]: holdId });
   const short = z.object({ sku, [named("store_id")]: storeId, requested, available });
   const taken = z.object({
     sku,
@@ -55,7 +52,7 @@ export function problemMembers(named: (name: string) => string): {
         example: "2026-11-21T02:17:51.048Z",
       }),
     }),
-    ALREADY_WAITING: z.object({ sku, [named("waiter_id")]: waiter_id }),
+    ALREADY_WAITING: z.object({ sku, [named("waiter_id")]: waiterId }),
     HOLD_ALREADY_CONFIRMED: hold,
     HOLD_CANCELLED: hold,
     HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),
@@ -68,13 +65,13 @@ export function problemMembers(named: (name: string) => string): {
     }),
     NOT_FOUND: z.object({ [named("event_id")]: event_id.optional() }),
     PAYMENT_ALREADY_RESOLVED: z.object({
-      [named("payment_id")]: payment_id,
+      [named("payment_id")]: paymentId,
       resolution: z.enum(RESOLUTIONS),
       reference: z.string().meta({ example: "re_17" }),
     }),
     PAYMENT_UNFULFILLED: hold.extend({
       [named("payment_ref")]: paymentRef,
-      [named("payment_id")]: payment_id,
+      [named("payment_id")]: paymentId,
       why: z.enum(WHYS),
     }),
     PRODUCT_EXISTS: z.object({ sku }),
@@ -94,7 +91,7 @@ export function problemMembers(named: (name: string) => string): {
     VERSION_CONFLICT: z.object({
       sku: sku.optional(),
       [named("store_id")]: storeId.optional(),
-      [named("hold_id")]: hold_id.optional(),
+      [named("hold_id")]: holdId.optional(),
       version,
     }),
     WAITING_LIST_FULL: z.object({ sku }),

@@ -15,9 +15,9 @@ import type { StockMovement } from "../../postgres/history-movements.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
-  cursorOf,
   isoTime,
   pageOf,
+  presentPage,
   sku,
   storeId,
   time,
@@ -148,10 +148,9 @@ export function createAuditRoutes(deps: RouteDeps): Route[] {
         body: {
           ...presentProgress(progress),
           accounts: accounts.map(presentAccount),
-          items: found.items.map((finding) =>
+          ...presentPage(found, (finding) =>
             presentFinding(finding, chains.get(stockOf(finding)) ?? []),
           ),
-          nextCursor: found.next === null ? null : cursorOf(String(found.next)),
         } satisfies z.infer<typeof body>,
       };
     },

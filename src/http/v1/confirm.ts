@@ -9,14 +9,13 @@ import {
   sold,
 } from "../confirming.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, paymentRef, time } from "../fields.ts";
+import { holdId, isoTime, orderId, paymentRef, time } from "../fields.ts";
 import { type Route, route } from "../route.ts";
 
-const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const confirmed = z.object({
-  reservationId,
+  reservationId: holdId,
   status: z.literal("CONFIRMED"),
-  orderId: z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" }),
+  orderId,
   paymentRef: paymentRef.optional(),
   confirmedAt: time,
   ...sold,
@@ -31,7 +30,7 @@ export function createConfirmRoute(deps: RouteDeps): Route {
       tag: "Reservations",
       summary: "Sell what is reserved",
       idempotency_key: "REQUIRED",
-      params: z.object({ id: reservationId }),
+      params: z.object({ id: holdId }),
       body: z.strictObject({ paymentRef: paymentRef.optional(), lines: partLines, onExpired }),
       body_example: { paymentRef: "pay_81" },
       answers: { 202: { description: "Sold.", body: confirmed } },

@@ -4,7 +4,7 @@ import { pageOf as pageOfRows } from "../../postgres/history-page.ts";
 import { once } from "../../postgres/once.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
 import type { RouteDeps } from "../deps.ts";
-import { cursor, cursorOf, isoTime, limit, pageOf, time } from "../fields.ts";
+import { cursor, isoTime, limit, pageOf, presentPage, time } from "../fields.ts";
 import { readRecorded, writeLedger } from "../ledger-call.ts";
 import { text } from "../parse.ts";
 import { type Route, route } from "../route.ts";
@@ -64,12 +64,8 @@ export function createDeadLetterRoutes(deps: RouteDeps): Route[] {
       const { recorded, lag_ms } = await readRecorded(deps, context, () =>
         listDead(pool, { limit: limit + 1, before }),
       );
-      const { items, next } = pageOfRows(recorded, limit, ({ dead_id }) => dead_id);
-      return {
-        status: 200,
-        lag_ms,
-        body: { items: items.map(present), nextCursor: next && cursorOf(String(next)) },
-      };
+      const page = pageOfRows(recorded, limit, ({ dead_id }) => dead_id);
+      return { status: 200, lag_ms, body: presentPage(page, present) };
     },
   );
 

@@ -3,7 +3,7 @@ import { EVENT_TYPES } from "../../domain/event.ts";
 import { createHistory } from "../../postgres/history.ts";
 import type { EventsSince, RecordedEvent } from "../../postgres/history-events.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, sku, storeId, time, wholeParameter } from "../fields.ts";
+import { HOLD_ID_EXAMPLE, isoTime, sku, storeId, time, wholeParameter } from "../fields.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
 
@@ -11,7 +11,6 @@ const LIMIT_DEFAULT = 100;
 const LIMIT_MAX = 1_000;
 
 const EVENT_ID = "01a1fbe0-b8e6-7462-8776-0bd4fb74d143";
-const HOLD_ID = "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142";
 
 const since = z
   .union(
@@ -39,13 +38,13 @@ const shown = z.object({
     id: z.string().meta({
       description:
         "A reservation's or a waiter's id, `sku@storeId` of the first line of a change of stock, the sku of rules, or the id of an unfulfilled payment.",
-      example: HOLD_ID,
+      example: HOLD_ID_EXAMPLE,
     }),
     version: z.int().meta({ example: 1 }),
   }),
   payload: z.record(z.string(), z.unknown()).meta({
     description: "What happened, whole, in the words in which it is stored.",
-    example: { event_version: 1, hold_id: HOLD_ID, status: "ACTIVE", lines: [] },
+    example: { event_version: 1, hold_id: HOLD_ID_EXAMPLE, status: "ACTIVE", lines: [] },
   }),
 });
 

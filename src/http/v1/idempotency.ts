@@ -4,7 +4,7 @@ import { type RecordRoute, readRecords } from "../../postgres/once.ts";
 import type { IdemRoute } from "../../redis/keys.ts";
 import { camelCased } from "../camel-case.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, time } from "../fields.ts";
+import { HOLD_ID_EXAMPLE, isoTime, ORDER_ID_EXAMPLE, time } from "../fields.ts";
 import { askLedger } from "../ledger-call.ts";
 import { idempotencyKey } from "../parse.ts";
 import { type Route, route } from "../route.ts";
@@ -22,8 +22,8 @@ const recorded = z.object({
       result: z.record(z.string(), z.unknown()).meta({
         description: "What came of it. Of a request of many lines: what came of its first line.",
         example: {
-          reservationId: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142",
-          orderId: "O-01a1fbe0-b90a-7068-a328-4e73558f5087",
+          reservationId: HOLD_ID_EXAMPLE,
+          orderId: ORDER_ID_EXAMPLE,
           storeId: "main",
           purchasedAt: "2026-11-21T02:17:51.048Z",
         },

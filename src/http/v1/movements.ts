@@ -3,7 +3,17 @@ import { MOVING_EVENTS } from "../../domain/event.ts";
 import { createHistory } from "../../postgres/history.ts";
 import type { MovementPlace, StockMovement } from "../../postgres/history-movements.ts";
 import type { RouteDeps } from "../deps.ts";
-import { cursor, cursorOf, isoTime, limit, pageOf, sku, storeId, time } from "../fields.ts";
+import {
+  cursor,
+  HOLD_ID_EXAMPLE,
+  isoTime,
+  limit,
+  pageOf,
+  presentPage,
+  sku,
+  storeId,
+  time,
+} from "../fields.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
 
@@ -24,7 +34,7 @@ export const shownMovement = z.object({
   reason: z.string().nullable().meta({ example: null }),
   reference: z.string().nullable().meta({
     description: "The reservation, or what the change of stock named.",
-    example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142",
+    example: HOLD_ID_EXAMPLE,
   }),
   notes: z.string().nullable().meta({ example: null }),
   actor: z.string().nullable().meta({
@@ -56,12 +66,7 @@ export function createMovementRoutes(deps: RouteDeps): Route[] {
       const { recorded, lag_ms } = await readRecorded(deps, context, () =>
         history.listMovements({ sku, store_id: storeId, limit, before: cursor }),
       );
-      const { items, next } = recorded;
-      return {
-        status: 200,
-        lag_ms,
-        body: { items: items.map(presentMovement), nextCursor: next && cursorOf(placeText(next)) },
-      };
+      return { status: 200, lag_ms, body: presentPage(recorded, presentMovement, placeText) };
     },
   );
 

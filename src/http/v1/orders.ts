@@ -6,11 +6,13 @@ import type { Order } from "../../postgres/history-holds.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
-  cursorOf,
+  holdId,
   isoTime,
   limit,
+  orderId,
   pageOf,
   paymentRef,
+  presentPage,
   sku,
   storeId,
   time,
@@ -22,7 +24,6 @@ import { eventId } from "./levels.ts";
 import { reason, restock } from "./return-fields.ts";
 
 const TAG = "Orders";
-export const orderId = z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" });
 const line = z.object({
   sku,
   storeId,
@@ -40,7 +41,7 @@ const line = z.object({
 });
 const shown = z.object({
   orderId,
-  reservationId: z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
+  reservationId: holdId,
   customerId: userId.optional(),
   paymentRef: paymentRef.optional(),
   confirmedAt: time,
@@ -72,12 +73,7 @@ export function createOrderRoutes(deps: RouteDeps): Route[] {
       const { recorded, lag_ms } = await readRecorded(deps, context, () =>
         history.listOrders({ user_id: customerId, limit, before: cursor }),
       );
-      const { items, next } = recorded;
-      return {
-        status: 200,
-        lag_ms,
-        body: { items: items.map(present), nextCursor: next && cursorOf(next) },
-      };
+      return { status: 200, lag_ms, body: presentPage(recorded, present) };
     },
   );
 

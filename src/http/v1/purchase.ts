@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { HoldStatus } from "../../domain/hold.ts";
 import { POLICIES } from "../../domain/stock.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, quantity, sku, storeId, time, userId } from "../fields.ts";
+import { holdId, isoTime, orderId, quantity, sku, storeId, time, userId } from "../fields.ts";
 import { TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { type Route, route } from "../route.ts";
 
 const purchased = z.object({
-  reservationId: z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
-  orderId: z.string().meta({ example: "O-01a1fbe0-b90a-7068-a328-4e73558f5087" }),
+  reservationId: holdId,
+  orderId,
   sku,
   qty: quantity,
   storeId: storeId.meta({ description: "The store it was sold from." }),

@@ -2,12 +2,11 @@ import { z } from "zod";
 import { LINES_MAX, QUANTITY_MAX } from "../../domain/limits.ts";
 import { Rejection } from "../../domain/rejection.ts";
 import type { RouteDeps } from "../deps.ts";
-import { holdVersion, isoTime, sku, time } from "../fields.ts";
+import { holdId, holdVersion, isoTime, sku, time } from "../fields.ts";
 import { knownForm } from "../find-hold.ts";
-import { TAKING_PROBLEMS } from "../problem-kinds.ts";
+import { ENDED_PROBLEMS, TAKING_PROBLEMS } from "../problem-kinds.ts";
 import { type Route, route } from "../route.ts";
 
-const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const qty = z.int().min(0).max(QUANTITY_MAX).meta({
   description: "Units it is to have; 0 takes the sku out.",
   example: 1,
@@ -25,7 +24,7 @@ export function createChangeRoutes({ inventory, request_budget_ms }: RouteDeps):
         "Of the skus that you name; a new one is added, from the same store. Less always works and gives units back at once, more takes only the difference. All lines or none. `expiresAt` stays; without a line left, the reservation is cancelled. What is so already is no change, and not remembered.",
       idempotency_key: "REQUIRED",
       if_match: true,
-      params: z.object({ id: reservationId }),
+      params: z.object({ id: holdId }),
       body: z.strictObject({
         lines: z.array(z.strictObject({ sku, qty })).min(1).max(LINES_MAX),
       }),
@@ -33,7 +32,7 @@ export function createChangeRoutes({ inventory, request_budget_ms }: RouteDeps):
         202: {
           description: "Changed.",
           body: z.object({
-            reservationId,
+            reservationId: holdId,
             status: z.enum(["CREATED", "CANCELLED"]),
             lines: z.array(z.object({ sku, qty: z.int().meta({ example: 1 }) })),
             expiresAt: time,
@@ -41,14 +40,7 @@ export function createChangeRoutes({ inventory, request_budget_ms }: RouteDeps):
           }),
         },
       },
-      problems: [
-        "HOLD_ALREADY_CONFIRMED",
-        "HOLD_CANCELLED",
-        "HOLD_EXPIRED",
-        "HOLD_NOT_FOUND",
-        "VERSION_CONFLICT",
-        ...TAKING_PROBLEMS,
-      ],
+      problems: [...ENDED_PROBLEMS, "VERSION_CONFLICT", ...TAKING_PROBLEMS],
     },
     request_budget_ms,
     async ({ params: { id }, body, key, if_version, context }) => {

@@ -7,12 +7,13 @@ import { sold } from "../confirming.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
-  cursorOf,
+  holdId,
   holdVersion,
   isoTime,
   limit,
   pageOf,
   paymentRef,
+  presentPage,
   quantity,
   sku,
   storeId,
@@ -42,7 +43,6 @@ const holdStatusOf = (status: Status) =>
 
 const FIRST_VERSION = 1;
 
-const reservationId = z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const lines = z.array(z.object({ sku, qty: z.int().meta({ example: 2 }) }));
 const grantedLine = z.object({
   sku,
@@ -53,7 +53,7 @@ const grantedLine = z.object({
   }),
 });
 const created = z.object({
-  reservationId,
+  reservationId: holdId,
   storeId,
   status: z.enum(STATUSES),
   lines,
@@ -69,8 +69,8 @@ const shown = created.extend({
   paymentRef: paymentRef.optional(),
   late: sold.late,
 });
-const cancelled = z.object({ reservationId, status: z.enum(["CANCELLED", "EXPIRED"]) });
-const params = z.object({ id: reservationId });
+const cancelled = z.object({ reservationId: holdId, status: z.enum(["CANCELLED", "EXPIRED"]) });
+const params = z.object({ id: holdId });
 
 export function createReservationRoutes(deps: RouteDeps): Route[] {
   const { inventory, default_store, request_budget_ms } = deps;
@@ -231,14 +231,7 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
           before: query.cursor,
         }),
       );
-      return {
-        status: 200,
-        lag_ms,
-        body: {
-          items: page.items.map(present),
-          nextCursor: page.next && cursorOf(page.next),
-        },
-      };
+      return { status: 200, lag_ms, body: presentPage(page, present) };
     },
   );
 

@@ -8,13 +8,13 @@ import { createReturns, type NewReturn } from "../../postgres/returns.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
 import type { RequestContext } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, quantity, sku, storeId, time } from "../fields.ts";
+import { isoTime, orderId, quantity, sku, storeId, time } from "../fields.ts";
 import { afterCommit, askLedger, writeLedger } from "../ledger-call.ts";
 import { summedLines } from "../lines.ts";
 import { LedgerUnavailable } from "../problem.ts";
 import { type Route, route } from "../route.ts";
 import { eventId } from "./levels.ts";
-import { orderId, orderNotFound } from "./orders.ts";
+import { orderNotFound } from "./orders.ts";
 import { reason, restock } from "./return-fields.ts";
 
 const returned = z.object({

@@ -13,11 +13,13 @@ import { fingerprintOf } from "../../redis/fingerprint.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
-  cursorOf,
+  holdId,
   isoTime,
   limit,
   pageOf,
+  paymentId,
   paymentRef,
+  presentPage,
   sku,
   storeId,
   time,
@@ -28,7 +30,6 @@ import { text } from "../parse.ts";
 import { type Route, route } from "../route.ts";
 
 const TAG = "Payments";
-const paymentId = z.string().meta({ example: "P-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const resolution = z.enum(RESOLUTIONS).meta({ description: "What was done about it." });
 const reference = text(REFERENCE_CHARS_MAX).meta({
   description: "Your name of what was done: of the refund, or of the order that was sent instead.",
@@ -36,7 +37,7 @@ const reference = text(REFERENCE_CHARS_MAX).meta({
 });
 const shown = z.object({
   paymentId,
-  reservationId: z.string().meta({ example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
+  reservationId: holdId,
   paymentRef,
   why: z.enum(WHYS).meta({ description: "What was in the way." }),
   occurredAt: time,
@@ -84,12 +85,7 @@ export function createUnfulfilledRoutes(deps: RouteDeps): Route[] {
           before: cursor,
         }),
       );
-      const { items, next } = recorded;
-      return {
-        status: 200,
-        lag_ms,
-        body: { items: items.map(present), nextCursor: next && cursorOf(next) },
-      };
+      return { status: 200, lag_ms, body: presentPage(recorded, present) };
     },
   );
 

@@ -9,7 +9,7 @@ import { Recovering, RedisFault } from "../../redis/outcome.ts";
 import { type Leaving, type Placed, waiterNotFound } from "../../redis/waiting.ts";
 import type { RequestContext } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, quantity, sku, storeId, time, userId } from "../fields.ts";
+import { holdId, isoTime, quantity, sku, storeId, time, userId, waiterId } from "../fields.ts";
 import { findHold } from "../find-hold.ts";
 import { askLedger, readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
@@ -26,7 +26,6 @@ const OFFER_STATUS: Record<HoldStatus, z.infer<typeof status>> = {
   CANCELLED: "CANCELLED",
 };
 
-const waiterId = z.string().meta({ example: "W-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" });
 const position = z.int().min(1).meta({ description: "1 is served next.", example: 1 });
 const place = { waiterId, sku, storeId, qty: quantity, customerId: userId, joinedAt: time };
 const joined = z.object({ ...place, status: z.literal("WAITING"), position });
@@ -34,10 +33,7 @@ const shown = z.object({
   ...place,
   status,
   position: position.optional(),
-  reservationId: z
-    .string()
-    .optional()
-    .meta({ description: "The offer.", example: "H-01a1fbe0-b8e6-7462-8776-0bd4fb74d142" }),
+  reservationId: holdId.optional().meta({ description: "The offer." }),
   expiresAt: time.optional(),
 });
 const left = z.object({
