@@ -10,6 +10,7 @@ import {
   type PaymentPayload,
   type RulesPayload,
   type StockEvent,
+  type StockState,
 } from "./event.ts";
 import { changesOf, type LineChange } from "./line-changes.ts";
 import { newestWaiters } from "./newest-waiters.ts";
@@ -18,14 +19,7 @@ import type { Waiter } from "./waiter.ts";
 /** An event that the ledger has just taken in. `recorded_id` counts them in that order, with gaps. */
 export type RecordedEvent = InventoryEvent & { recorded_id: number };
 
-export type StockLevel = {
-  sku: string;
-  store_id: string;
-  available: number;
-  held: number;
-  version: number;
-  updated_at: number;
-};
+export type StockLevel = StockState & { updated_at: number };
 
 export type Movement = {
   recorded_id: number;

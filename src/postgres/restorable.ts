@@ -1,3 +1,4 @@
+import type { StockState } from "../domain/event.ts";
 import type { Line } from "../domain/hold.ts";
 import type { CustomerCount, KeptRules } from "../domain/rules.ts";
 import type { Connection } from "./client.ts";
@@ -10,12 +11,7 @@ const CHUNK_MAX = 2_000;
 /** By how much the clock that dates a row may differ from the one that dates its event. */
 const CLOCKS_APART_MS_MAX = 3_600_000;
 
-export type Level = {
-  sku: string;
-  store_id: string;
-  available: number;
-  held: number;
-  version: number;
+export type Level = StockState & {
   /** When its last event occurred, in ms. */
   changed_at: number;
 };

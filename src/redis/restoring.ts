@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
-import type { HoldStatus, Line } from "../domain/hold.ts";
+import type { StockState } from "../domain/event.ts";
+import type { Hold } from "../domain/hold.ts";
 import { type CustomerCount, type KeptRules, keptRulesText } from "../domain/rules.ts";
 import type { Waiter } from "../domain/waiter.ts";
 import { countWords } from "./counts.ts";
@@ -17,34 +18,15 @@ export class AdmissionLost extends Error {
 }
 
 /** A hold to be given back. What it does not have yet is left out. */
-export type RestoredHold = {
-  hold_id: string;
-  status: HoldStatus;
-  lines: Line[];
-  user_id: string;
-  created_at: number;
-  expires_at: number;
-  version: number;
-  ended_at?: number | undefined;
+export type RestoredHold = Hold & {
+  /** The event that ended it. */
   ended_by?: string | undefined;
-  order_id?: string | undefined;
-  payment_ref?: string | undefined;
-  extensions?: number | undefined;
-  late?: boolean | undefined;
-  partial?: boolean | undefined;
 };
 
 /** NEWER: what Redis has a newer version of stays. FORCED: nothing does that is different. */
 type Rebuild = "NEWER" | "FORCED";
 
-export type RestoredStock = {
-  sku: string;
-  store_id: string;
-  available: number;
-  held: number;
-  version: number;
-  changed_at: number;
-};
+export type RestoredStock = StockState & { changed_at: number };
 
 export type Restoring = ReturnType<typeof createRestoring>;
 export type RedisSide = Awaited<ReturnType<Restoring["begin"]>>;
