@@ -12,6 +12,9 @@ export type CallContext = {
   actor?: string | undefined;
 };
 
+/** Who changes stock, for its history: the API, when nobody is named. */
+export const actorOf = ({ actor }: CallContext) => actor ?? "api";
+
 /** Runs scripts that decide something, and counts what they decided. */
 export function createSubmit(batcher: Batcher) {
   return async (

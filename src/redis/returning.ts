@@ -1,10 +1,8 @@
 import type { OrderReturn } from "../domain/returns.ts";
-import { type CallContext, commonRefusal, type createSubmit } from "./deciding.ts";
+import { actorOf, type CallContext, commonRefusal, type createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { lineArgs } from "./hold-lines.ts";
 import type { Keys } from "./keys.ts";
-
-const ACTOR_DEFAULT = "api";
 
 /**
  * Takes units back that a return has promised. The API does it at once, and the worker's keeper when the API
@@ -22,7 +20,7 @@ export function createReturning(submit: ReturnType<typeof createSubmit>, keys: K
         event_id,
         context.request_id,
         fingerprintOf(["return", order_id, restock]),
-        context.actor ?? ACTOR_DEFAULT,
+        actorOf(context),
         ...[order_id, hold_id, user_id, restock ? "1" : "0", reason ?? ""],
         ...lineArgs(lines),
       ],

@@ -3,12 +3,10 @@ import { newEventId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import { type KeptRules, parseKeptRules, rulesText, type SaleRules } from "../domain/rules.ts";
 import type { Batcher } from "./batcher.ts";
-import { type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
+import { actorOf, type CallContext, commonRefusal, createSubmit } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Keys } from "./keys.ts";
 import { CorruptKey, readKey } from "./outcome.ts";
-
-const ACTOR_DEFAULT = "api";
 
 export type Rules = ReturnType<typeof createRules>;
 
@@ -43,7 +41,7 @@ export function createRules({
         event_id,
         context.request_id,
         fingerprintOf(["rules", sku, text, if_version ?? null]),
-        context.actor ?? ACTOR_DEFAULT,
+        actorOf(context),
         sku,
         if_version === undefined ? "" : String(if_version),
         text,

@@ -3,7 +3,7 @@ import { UNITS_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Policy, StockCounts, StockOperation } from "../domain/stock.ts";
 import type { Batcher, Tuple } from "./batcher.ts";
-import { type CallContext, commonRefusal, createSubmit, nothingDone } from "./deciding.ts";
+import { actorOf, type CallContext, commonRefusal, createSubmit, nothingDone } from "./deciding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { IdemRoute, Keys } from "./keys.ts";
 import { RedisFault } from "./outcome.ts";
@@ -21,8 +21,6 @@ import type { Stores } from "./stores.ts";
 export type { StockAfter };
 
 const STALE_STORES_TRIES_MAX = 100;
-const ACTOR_DEFAULT = "api";
-
 /** One change of one stock: by `units` (ADJUST, signed, not 0), or to `units` on hand (COUNT, from 0 up). */
 export type StockChange = {
   sku: string;
@@ -81,7 +79,7 @@ export function createStock({
         event_id,
         context.request_id,
         fingerprintOf([idem.route, ...idem.request]),
-        context.actor ?? ACTOR_DEFAULT,
+        actorOf(context),
         sku,
         store_id,
         registers(store_id),
@@ -121,7 +119,7 @@ export function createStock({
         event_id,
         context.request_id,
         fingerprintOf(request),
-        context.actor ?? ACTOR_DEFAULT,
+        actorOf(context),
         from_store,
         to_store,
         registers(to_store),
