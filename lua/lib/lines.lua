@@ -81,7 +81,7 @@ local function line_json(line)
   end
   return '{"sku":"' .. line.sku .. '","store_id":"' .. line.store_id .. format(
     '","quantity":%d,"available":%d,"held":%d,"version":%d',
-    line.quantity, stock.available, stock.held, stock.version) .. deltas .. (line.more or "") .. "}"
+    line.quantity, stock.available, stock.held, stock.version) .. deltas .. "}"
 end
 
 -- The lines for an event, each with its stock as it is after the change.

@@ -66,7 +66,7 @@ end
 local function move_line(line, hold, available_delta, held_delta, active)
   change_stock(line.stock, available_delta, held_delta)
   count_customer(line.sku, hold.user_id, -available_delta, active)
-  line.more = format(',"available_delta":%d,"held_delta":%d', available_delta, held_delta)
+  line.available_delta, line.held_delta = available_delta, held_delta
 end
 
 -- Moves the units of a hold of which not all held ones are sold. Returns the lines for its event.
