@@ -27,6 +27,7 @@
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
 -- include lib/ending.lua
+-- include lib/alive.lua
 -- include lib/selling.lua
 
 local function decide()
@@ -40,16 +41,9 @@ local function decide()
   local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
 
-  if not hold.status then return { "HOLD_NOT_FOUND" } end
-  if hold.status == "CONFIRMED" then
-    if (hold.payment_ref or "") == request.payment_ref then return sold_before(hold) end
-    return { "HOLD_ALREADY_CONFIRMED" }
-  end
-  if hold.status == "CANCELLED" then return { "HOLD_CANCELLED" } end
-  if hold.status == "EXPIRED" or now >= whole(hold.expires_at) then
-    return { "HOLD_EXPIRED", whole(hold.expires_at) }
-  end
-  return choose_sold(request) or sell_hold(hold, request)
+  local is_paid = hold.status == "CONFIRMED" and (hold.payment_ref or "") == request.payment_ref
+  if is_paid then return sold_before(hold) end
+  return not_alive_reply(hold) or choose_sold(request) or sell_hold(hold, request)
 end
 
 local replies = decide_all(decide)
