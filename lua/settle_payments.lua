@@ -107,16 +107,16 @@ end
 local function obstacle(hold, lines)
   local units = {}
   for _, line in ipairs(lines) do
-    local stopped = is_filled(stopped_key) and call("HEXISTS", stopped_key, line.sku) == 1
+    local stopped = closed_by(line.sku) == "stopped"
     if line.sold > 0 and (stopped or line.sold > free_units(line.stock)) then return WHY.sold_out end
     units[line.sku] = (units[line.sku] or 0) + line.sold
   end
   for sku, more in pairs(units) do
-    local rules = rules_of(sku) or {}
-    if more > 0 and rules.max_per_order and more > rules.max_per_order then return WHY.limit end
-    if more > 0 and rules.max_per_customer then
-      local count = counts[sku .. " " .. hold.user_id] or { units = 0 }
-      if hold.user_id == "" or count.units + more > rules.max_per_customer then return WHY.limit end
+    local rules = rules_of(sku)
+    if rules and more > 0 then
+      local count = counts[sku .. " " .. hold.user_id] or { units = 0, active = 0 }
+      local unnamed = rules.max_per_customer and hold.user_id == ""
+      if unnamed or passed_limit(rules, count, more, 0) then return WHY.limit end
     end
   end
   return nil
