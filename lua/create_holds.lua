@@ -35,6 +35,7 @@
 -- include lib/idempotency.lua
 -- include lib/rules.lua
 -- include lib/own_holds.lua
+-- include lib/closed.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua

@@ -22,6 +22,7 @@
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/closed.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua

@@ -21,6 +21,7 @@
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/closed.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
 
@@ -63,14 +64,10 @@ local function read_all(request)
   return stock, queue
 end
 
-local function sale_reply(request)
-  local sku, rules, closed = request.sku, rules_of(request.sku), closed_by(request.sku)
-  if closed == "opens_at" then return { "SALE_NOT_OPEN", sku, rules.opens_at } end
-  if closed == "closes_at" then return { "SALE_CLOSED", sku, rules.closes_at } end
-  if closed then return { "SALE_PAUSED", sku } end
+local function order_limit_reply(request, rules)
   local limit = rules and rules.max_per_order
   if not limit or request.quantity <= limit then return nil end
-  return { "LIMIT_EXCEEDED", sku, "max_per_order", limit, limit }
+  return { "LIMIT_EXCEEDED", request.sku, "max_per_order", limit, limit }
 end
 
 local function place_reply(request, stock, queue)
@@ -120,7 +117,8 @@ local function decide()
   end
 
   if not stock.known then return { "UNKNOWN_SKU", request.sku } end
-  local refused = sale_reply(request)
+  local rules = rules_of(request.sku)
+  local refused = closed_reply(request.sku, rules) or order_limit_reply(request, rules)
   if refused then return refused end
   local corrupt = serve(stock)
   if corrupt then return { "CORRUPT", corrupt } end

@@ -1,13 +1,4 @@
--- Whether the rules of a sale let somebody take units, and for how long. Needs lib/rules.lua.
-
--- Why nobody may take a sku now, or nil.
-local function closed_reply(sku, rules)
-  local closed = closed_by(sku)
-  if not closed then return nil end
-  if closed == "opens_at" then return { "SALE_NOT_OPEN", sku, rules.opens_at } end
-  if closed == "closes_at" then return { "SALE_CLOSED", sku, rules.closes_at } end
-  return { "SALE_PAUSED", sku }
-end
+-- Whether the rules of a sale let somebody take units, and for how long. Needs lib/closed.lua.
 
 -- What a customer has of a sku, once the hold that makes room (see below) is gone.
 local function count_without(sku, user_id, freed)
