@@ -168,11 +168,10 @@ local function find_replaced(request)
   if hold.status ~= "ACTIVE" or hold.user_id ~= request.user_id then return nil, false end
   if hold.lines ~= lines_text(replaced.lines) then return nil, { "STALE_LINES" } end
   if not has_any_of(replaced.lines, request.lines) then return nil, false end
-  local corrupt = read_stocks(replaced.lines) or read_rules(replaced.lines, request.user_id)
+  local corrupt = read_stocks(replaced.lines)
+    or read_rules(replaced.lines, request.user_id)
+    or unheld_item(replaced.lines)
   if corrupt then return nil, { "CORRUPT", corrupt } end
-  for _, line in ipairs(replaced.lines) do
-    if line.stock.held < line.quantity then return nil, { "CORRUPT", line.item_key } end
-  end
   return hold, false
 end
 

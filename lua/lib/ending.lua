@@ -36,6 +36,15 @@ local function read_hold(hold_key, hold_id)
   return hold
 end
 
+-- The item of a stock that has fewer units held than an active hold has of it; or nil.
+local function unheld_item(lines)
+  for i = 1, #lines do
+    local line = lines[i]
+    if line.stock.held < line.quantity then return line.item_key end
+  end
+  return nil
+end
+
 -- The first three steps of deciding an ending: arguments, deadline, types. Returns the hold, or nil and
 -- the reply. STALE_LINES: the caller named other lines than the hold has, so its keys are not the hold's.
 -- The caller reads them before; it names none only if there is no hold, or none that can be read.
@@ -51,9 +60,8 @@ local function open_hold(request)
   if hold.status == "ACTIVE" then
     if #request.lines == 0 then return nil, { "CORRUPT", request.hold_key } end
     if hold.lines ~= lines_text(request.lines) then return nil, { "STALE_LINES" } end
-    for _, line in ipairs(request.lines) do
-      if line.stock.held < line.quantity then return nil, { "CORRUPT", line.item_key } end
-    end
+    local unheld = unheld_item(request.lines)
+    if unheld then return nil, { "CORRUPT", unheld } end
   end
   return hold
 end
