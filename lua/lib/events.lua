@@ -23,12 +23,16 @@ local events = {}
 -- Of the shared hashes: an empty one is not asked again.
 local sizes = {}
 
+-- The newest event's, as it was before this batch.
+local seq_before = nil
+
 -- The name of a shared key that holds something else than it should, or nil.
 local function corrupt_shared_key()
   if read("XLEN", stream_key) == nil then return stream_key end
   if read("ZCARD", deadlines_key) == nil then return deadlines_key end
   local seq = read("GET", seq_key)
-  if seq == nil or not whole(seq or "0") then return seq_key end
+  seq_before = seq ~= nil and whole(seq or "0")
+  if not seq_before then return seq_key end
   for _, key in ipairs({ rules_key, customers_key, own_holds_key, stopped_key, waiting_key }) do
     sizes[key] = read("HLEN", key)
     if not sizes[key] then return key end
@@ -39,7 +43,7 @@ local corrupt_key = corrupt_shared_key()
 
 -- What the next event's seq will be.
 local function next_seq()
-  return whole(read("GET", seq_key) or "0") + #events + 1
+  return seq_before + #events + 1
 end
 
 local function add_event(event_id, event_type, payload)
@@ -48,11 +52,10 @@ end
 
 local function write_events()
   if #events == 0 then return end
-  local seq = whole(call("GET", seq_key) or "0")
   for i = 1, #events do
     local event = events[i]
     call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
-      "payload", event.payload, "seq", format("%d", seq + i), "generation", GENERATION)
+      "payload", event.payload, "seq", format("%d", seq_before + i), "generation", GENERATION)
   end
-  call("SET", seq_key, format("%d", seq + #events))
+  call("SET", seq_key, format("%d", seq_before + #events))
 end

@@ -184,8 +184,8 @@ export const DECIDING: Mutant[] = [
     breaks: "all events of a batch have one sequence number",
     promise: "G8",
     file: "lua/lib/events.lua",
-    text: '"seq", format("%d", seq + i)',
-    instead: '"seq", format("%d", seq + 1)',
+    text: '"seq", format("%d", seq_before + i)',
+    instead: '"seq", format("%d", seq_before + 1)',
     tests: CREATE,
   },
   {
