@@ -20,7 +20,7 @@ for i = 1, #WRITES do
 end
 
 local events = {}
--- Of the shared hashes: an empty one is not asked again.
+-- Of the shared hashes; 0 is not asked again.
 local sizes = {}
 
 -- The newest event's, as it was before this batch.
@@ -33,8 +33,12 @@ local function corrupt_shared_key()
   local seq = read("GET", seq_key)
   seq_before = seq ~= nil and whole(seq or "0")
   if not seq_before then return seq_key end
-  for _, key in ipairs({ rules_key, customers_key, own_holds_key, stopped_key, waiting_key }) do
-    sizes[key] = read("HLEN", key)
+  local hashes = { rules_key, customers_key, own_holds_key, stopped_key, waiting_key }
+  -- Where nothing has rules, and nobody waits or is stopped, one look tells it of all.
+  local none = call("EXISTS", unpack(hashes)) == 0
+  for i = 1, #hashes do
+    local key = hashes[i]
+    sizes[key] = none and 0 or read("HLEN", key)
     if not sizes[key] then return key end
   end
   return nil
