@@ -61,7 +61,7 @@ local function decide()
   local before = last_place
   for _, base in ipairs(bases) do
     if base.place > last_place then
-      local count = counts[base.sku .. " " .. base.user_id]
+      local count = count_of(base.sku, base.user_id)
       count.units, count.active = count.units + base.units, count.active + base.active
       changed_counts[count.field] = count
       last_place, moved = base.place, true

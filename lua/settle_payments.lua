@@ -114,7 +114,7 @@ local function obstacle(hold, lines)
   for sku, more in pairs(units) do
     local rules = rules_of(sku)
     if rules and more > 0 then
-      local count = counts[sku .. " " .. hold.user_id] or { units = 0, active = 0 }
+      local count = count_of(sku, hold.user_id) or NO_COUNT
       local unnamed = rules.max_per_customer and hold.user_id == ""
       if unnamed or passed_limit(rules, count, more, 0) then return WHY.limit end
     end

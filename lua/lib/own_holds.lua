@@ -27,12 +27,16 @@ local function forget_own_hold(sku, user_id, hold_id)
 end
 
 local function write_own_holds()
+  local set, gone = {}, {}
   for field in pairs(changed_own) do
     local hold_id = own_by_field[field]
     if hold_id then
-      call("HSET", own_holds_key, field, hold_id)
+      set[#set + 1] = field
+      set[#set + 1] = hold_id
     else
-      call("HDEL", own_holds_key, field)
+      gone[#gone + 1] = field
     end
   end
+  call_with_all("HSET", own_holds_key, set)
+  call_with_all("HDEL", own_holds_key, gone)
 end

@@ -2,6 +2,7 @@
 -- has rules, a whole batch pays a look at whether any has.
 local SWITCHES = { paused = true, returns_free = true, counts = true, removed = true }
 local rules_by_sku, counts, changed_counts = {}, {}, {}
+local NO_COUNT = { units = 0, active = 0 }
 
 -- Rules are one text, "<name>=<number>" joined by spaces, in which a switch is 1 or not there. What they may
 -- be called stands in src/domain/rules.ts. Nil when it is something else.
@@ -35,21 +36,29 @@ local function read_sku_rules(sku)
   return true
 end
 
--- A customer's units of a sku, live or sold, and how many active holds they are in.
-local function read_count(sku, user_id)
-  local field = sku .. " " .. user_id
-  if counts[field] then return true end
-  local text = call("HGET", customers_key, field)
-  local minus, units, active = string.match(text or "0 0", "^(%-?)(%d+) (%-?%d+)$")
-  local below = active and string.sub(active, 1, 1) == "-"
-  units, active = whole(units), active and whole(below and string.sub(active, 2) or active)
-  if not units or not active then return false end
-  counts[field] = {
-    field = field,
-    units = minus == "-" and -units or units,
-    active = below and -active or active,
-  }
+-- What a customer has of a sku: units, live or sold, and active holds. Nil when nobody has read it.
+local function count_of(sku, user_id)
+  local of_sku = counts[sku]
+  return of_sku and of_sku[user_id]
+end
+
+local function keep_count(sku, user_id, field, units, active)
+  counts[sku] = counts[sku] or {}
+  counts[sku][user_id] = { field = field, units = units, active = active }
   return true
+end
+
+-- Reads it, once; false when it is corrupt.
+local function read_count(sku, user_id)
+  if count_of(sku, user_id) then return true end
+  local field = sku .. " " .. user_id
+  local text = is_filled(customers_key) and call("HGET", customers_key, field)
+  if not text then return keep_count(sku, user_id, field, 0, 0) end
+  local minus, units, below, active = string.match(text, "^(%-?)(%d+) (%-?)(%d+)$")
+  units, active = whole(units), whole(active)
+  if not units or not active then return false end
+  return keep_count(sku, user_id, field,
+    minus == "-" and -units or units, below == "-" and -active or active)
 end
 
 -- Reads what the rules of some lines' skus are about; returns nil, or the name of a corrupt key.
@@ -77,20 +86,25 @@ end
 
 -- Counts what a customer takes and gives back, of a sku whose rules count it.
 local function count_customer(sku, user_id, units, active)
-  local count = rules_of(sku) and rules_of(sku).counts and counts[sku .. " " .. user_id]
+  local rules = rules_of(sku)
+  local count = rules and rules.counts and count_of(sku, user_id)
   if not count then return end
   count.units, count.active = count.units + units, count.active + active
   changed_counts[count.field] = count
 end
 
 local function write_counts()
+  local set, gone = {}, {}
   for field, count in pairs(changed_counts) do
     if count.units == 0 and count.active == 0 then
-      call("HDEL", customers_key, field)
+      gone[#gone + 1] = field
     else
-      call("HSET", customers_key, field, format("%d %d", count.units, count.active))
+      set[#set + 1] = field
+      set[#set + 1] = format("%d %d", count.units, count.active)
     end
   end
+  call_with_all("HSET", customers_key, set)
+  call_with_all("HDEL", customers_key, gone)
 end
 
 local stopped_by_sku = {}
@@ -118,15 +132,11 @@ end
 -- Which limit a customer with this count would pass by `units` more in one order and `holds` more active
 -- holds, and how much of it is left; or nil.
 local function passed_limit(rules, count, units, holds)
-  local asked = {
-    { "max_per_order", 0, units },
-    { "max_active_holds", count.active, holds },
-    { "max_per_customer", count.units, units },
-  }
-  for _, ask in ipairs(asked) do
-    local name, used, more = unpack(ask)
-    local left = limit_left(rules, name, used)
-    if left and more > left then return name, left end
-  end
+  local left = limit_left(rules, "max_per_order", 0)
+  if left and units > left then return "max_per_order", left end
+  left = limit_left(rules, "max_active_holds", count.active)
+  if left and holds > left then return "max_active_holds", left end
+  left = limit_left(rules, "max_per_customer", count.units)
+  if left and units > left then return "max_per_customer", left end
   return nil
 end

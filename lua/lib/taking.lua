@@ -2,7 +2,8 @@
 
 -- What a customer has of a sku, once the hold that makes room (see below) is gone.
 local function count_without(sku, user_id, freed)
-  local count = counts[sku .. " " .. user_id] or { units = 0, active = 0 }
+  local count = count_of(sku, user_id) or NO_COUNT
+  if not freed.units[sku] then return count end
   return { units = count.units - (freed.units[sku] or 0), active = count.active - (freed.holds[sku] or 0) }
 end
 

@@ -202,7 +202,7 @@ local function serve(stock)
     if rules and rules.counts and not read_count(sku, user_id) then return customers_key end
     local hold_key = HOLD .. "H-" .. id_of(waiter)
     if call("EXISTS", hold_key) == 1 then return hold_key end
-    local count = counts[sku .. " " .. user_id] or { units = 0, active = 0 }
+    local count = count_of(sku, user_id) or NO_COUNT
     local limit = rules and passed_limit(rules, count, waiter.quantity, 1)
     if limit then refuse(queue, waiter, limit) else offer(queue, stock, waiter) end
     served = served + 1
