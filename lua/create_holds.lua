@@ -41,7 +41,7 @@
 -- include lib/waiting.lua
 -- include lib/ending.lua
 
-local TTL_MS_MAX, JITTER_MS_MAX = 24 * 60 * 60 * 1000, 60 * 60 * 1000
+local JITTER_MS_MAX = 60 * 60 * 1000
 
 local OPTIONS = {
   [""] = {},
@@ -56,7 +56,7 @@ local ENDED_AS = { due = "EXPIRED", live = "CANCELLED" }
 local created, hold_keys = {}, {}
 
 local function is_ttl(ms)
-  return ms and ms >= 1 and ms <= TTL_MS_MAX
+  return ms and ms >= 1 and ms <= HOLD_MS_MAX
 end
 
 -- The hold that this one takes the place of, as an ending of it; nil when there is none.
@@ -186,7 +186,7 @@ local function create(request)
       set_own_hold(line.sku, request.user_id, request.hold_id)
     end
   end
-  local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms) + request.jitter_ms
+  local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms, request.jitter_ms)
   request.expires_at = format("%d", expires_at)
   local reply = { "CREATED", request.hold_id, expires_at, now }
   for _, units in ipairs(request.granted or {}) do

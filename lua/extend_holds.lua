@@ -30,7 +30,7 @@
 -- include lib/alive.lua
 
 -- Where no rule says otherwise.
-local EXTENSIONS_DEFAULT, TTL_MS_MAX = 10, 24 * 60 * 60 * 1000
+local EXTENSIONS_DEFAULT = 10
 
 local extended = {}
 
@@ -49,7 +49,7 @@ end
 local function decide()
   local request = next_ending()
   local ttl_ms = whole(next_arg())
-  request.good = request.good and request.idem_key and ttl_ms and ttl_ms >= 1 and ttl_ms <= TTL_MS_MAX
+  request.good = request.good and request.idem_key and ttl_ms and ttl_ms >= 1 and ttl_ms <= HOLD_MS_MAX
   local hold, refused = open_hold(request)
   if not hold then return refused end
 
@@ -59,11 +59,9 @@ local function decide()
   local limit, sku = least_rule(request.lines, "max_extensions")
   limit = limit or EXTENSIONS_DEFAULT
   local left = math.max(0, limit - whole(hold.extensions or "0"))
-  local seconds_max = least_rule(request.lines, "max_hold_seconds")
-  local hold_ms_max = seconds_max and seconds_max * 1000 or TTL_MS_MAX
   local expires_at = whole(hold.expires_at)
-  -- Rules that came later, or jitter, may let it have more already: nobody takes time away.
-  local max_expires_at = math.max(expires_at, whole(hold.created_at) + hold_ms_max)
+  -- Rules that came later may let it have less than it has: nobody takes time away.
+  local max_expires_at = math.max(expires_at, whole(hold.created_at) + hold_ms_max_of(request.lines))
   local wanted = math.min(now + ttl_ms, max_expires_at)
 
   if wanted <= expires_at then return { "UNCHANGED", expires_at, max_expires_at, left } end

@@ -60,11 +60,11 @@ local function units_allowed(sku, user_id, taken, freed)
   return math.min(of_order, of_customer)
 end
 
--- How long a hold of these lines lasts: as asked, else as their rules say, else as usual; never longer than
--- the rules let any hold be.
-local function hold_ms_of(lines, asked_ms, usual_ms)
-  if not is_filled(rules_key) then return asked_ms or usual_ms end
-  local seconds, seconds_max = least_rule(lines, "hold_seconds"), least_rule(lines, "max_hold_seconds")
+-- How long a hold of these lines lasts: as asked, else as their rules say, else as usual, and the jitter on
+-- top of it; never longer than any hold of them may.
+local function hold_ms_of(lines, asked_ms, usual_ms, jitter_ms)
+  if not is_filled(rules_key) then return math.min((asked_ms or usual_ms) + jitter_ms, HOLD_MS_MAX) end
+  local seconds = least_rule(lines, "hold_seconds")
   local ms = asked_ms or (seconds and seconds * 1000) or usual_ms
-  return seconds_max and math.min(ms, seconds_max * 1000) or ms
+  return math.min(ms + jitter_ms, hold_ms_max_of(lines))
 end

@@ -316,6 +316,29 @@ describe("how long a hold lasts", () => {
     expect(Number(expires_at) - Number(created_at)).toBe(lasts_ms);
   });
 
+  test.each([
+    ["", 7_000, 1_999, 8_999],
+    ["", "", 2_000, 302_000],
+    ["", 86_399_000, 999, 86_399_999],
+    ["", 86_399_000, 1_000, 86_400_000],
+    ["", 86_399_000, 1_001, 86_400_000],
+    ["", 86_400_000, 3_600_000, 86_400_000],
+    ["hold_seconds=50", "", 15_000, 65_000],
+    ["hold_seconds=50 max_hold_seconds=60", "", 9_999, 59_999],
+    ["hold_seconds=50 max_hold_seconds=60", "", 10_000, 60_000],
+    ["hold_seconds=50 max_hold_seconds=60", "", 10_001, 60_000],
+    ["max_hold_seconds=60", 60_000, 1, 60_000],
+    ["paused=0", 86_400_000, 1, 86_400_000],
+  ])(
+    "with the rules %j, %j ms asked for and a jitter of %d ms",
+    async (rules, ttl_ms, jitter_ms, lasts_ms) => {
+      if (rules) await setRules(rules);
+      const [, hold_id, expires_at, created_at] = await reserve({ ttl_ms, jitter_ms });
+      expect(Number(expires_at) - Number(created_at)).toBe(lasts_ms);
+      expect(await side.redis.zscore(keys.deadlines, String(hold_id))).toBe(String(expires_at));
+    },
+  );
+
   test("is the least that the rules of its skus say", async () => {
     await setRules("hold_seconds=60 max_hold_seconds=90");
     await setRules("hold_seconds=80 max_hold_seconds=85", "case");
