@@ -25,6 +25,7 @@
 -- include lib/stores.lua
 -- include lib/stock_change.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
 
@@ -114,6 +115,7 @@ serve_changed()
 write_events()
 write_stocks()
 write_counts()
+write_own_holds()
 write_waiting()
 write_stores()
 write_records()

@@ -23,6 +23,7 @@
 -- include lib/idempotency.lua
 -- include lib/rules.lua
 -- include lib/closed.lua
+-- include lib/own_holds.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
@@ -163,6 +164,7 @@ write_stocks()
 write_holds()
 write_turns()
 write_counts()
+write_own_holds()
 write_waiting()
 write_records()
 return replies

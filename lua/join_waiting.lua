@@ -22,6 +22,7 @@
 -- include lib/idempotency.lua
 -- include lib/rules.lua
 -- include lib/closed.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
 
@@ -129,6 +130,7 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_counts()
+write_own_holds()
 write_waiting()
 write_records()
 return replies

@@ -13,6 +13,7 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
 
@@ -32,5 +33,6 @@ local replies = decide_all(decide)
 write_events()
 write_stocks()
 write_counts()
+write_own_holds()
 write_waiting()
 return replies

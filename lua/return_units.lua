@@ -18,6 +18,7 @@
 -- include lib/lines.lua
 -- include lib/idempotency.lua
 -- include lib/rules.lua
+-- include lib/own_holds.lua
 -- include lib/stock_change.lua
 -- include lib/hold_event.lua
 -- include lib/waiting.lua
@@ -90,6 +91,7 @@ serve_changed()
 write_events()
 write_stocks()
 write_counts()
+write_own_holds()
 write_waiting()
 write_records()
 return replies

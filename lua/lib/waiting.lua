@@ -1,5 +1,5 @@
 -- Who waits for units of a stock, first come, first served: what comes back is offered to them before anybody
--- else can take it. An offer is a hold like any other.
+-- else can take it. An offer is a hold like any other. Needs lib/own_holds.lua.
 --
 -- The names of a stock's queue, of a waiter and of the hold it is offered are made here and do not come in
 -- KEYS: who is next is known only once the queue is read. They are in the partition of the stock they are
@@ -138,6 +138,7 @@ local function offer(queue, stock, waiter)
   if rules and rules.max_hold_seconds then ms = math.min(ms, rules.max_hold_seconds * 1000) end
   change_stock(stock, -waiter.quantity, waiter.quantity)
   count_customer(waiter.sku, waiter.user_id, waiter.quantity, 1)
+  set_own_hold(waiter.sku, waiter.user_id, "H-" .. id_of(waiter))
   local hold = {
     hold_id = "H-" .. id_of(waiter),
     status = "ACTIVE",

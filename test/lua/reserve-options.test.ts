@@ -14,6 +14,7 @@ import {
   openScripts,
   type ScriptSide,
 } from "./script-side.ts";
+import { joinRequest, newWaiter } from "./waiting-requests.ts";
 
 let side: ScriptSide;
 beforeAll(async () => {
@@ -219,6 +220,25 @@ describe("REPLACE", () => {
     const old = await side.hold(phones(1));
     await expectRefused(() => replace(phones(1)), ["STALE_LINES"]);
     expect((await replace({ ...phones(1), replaced: old }))[0]).toBe("CREATED");
+  });
+
+  test("finds an offer, which counts like any hold of one's own", async () => {
+    await setRules("max_per_customer=3 max_active_holds=1");
+    const taken = await side.hold({ ...phones(2), user_id: "user-2" });
+    await side.hold({ ...phones(3), user_id: "user-3" });
+    const waiter_id = newWaiter();
+    await side.call("join_waiting", joinRequest({ waiter_id, user_id: "user-1", quantity: 2 }));
+    await side.call("cancel_holds", cancelRequest(taken));
+    const offer = { hold_id: `H-${waiter_id.slice(2)}`, ...phones(2) };
+    expect(await side.redis.hget(keys.own_holds, "phone user-1")).toBe(offer.hold_id);
+    const limit = ["LIMIT_EXCEEDED", "phone", "max_active_holds", 1, 0];
+    await expectRefused(() => reserve(phones(1)), limit);
+    await expectRefused(() => replace(phones(1)), ["STALE_LINES"]);
+    const hold_id = newHold();
+    expect((await replace({ ...phones(1), hold_id, replaced: offer }))[0]).toBe("CREATED");
+    expect(await statusOf(offer)).toBe("CANCELLED");
+    expect(await side.redis.hget(keys.own_holds, "phone user-1")).toBe(hold_id);
+    expect(await side.redis.hget(keys.customers, "phone user-1")).toBe("1 1");
   });
 
   test("ends a hold that is in no index, when its caller names it", async () => {

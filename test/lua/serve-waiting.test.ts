@@ -60,6 +60,7 @@ describe("units that come back", () => {
       ...{ created_at: String(now), expires_at: String(now + 5_000) },
     });
     expect(await side.redis.zscore(keys.deadlines, holdOf(first))).toBe(String(now + 5_000));
+    expect(await side.redis.hgetall(keys.own_holds)).toEqual({ "phone ada": holdOf(first) });
     expect(await statusOf(second)).toBe("WAITING");
     expect(await side.redis.hgetall(keys.waiting)).toEqual({ phone: "1" });
   });

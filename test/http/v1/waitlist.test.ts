@@ -117,6 +117,18 @@ describe("the waiting list", () => {
     expect(await statusOf(second)).toBe("OFFERED");
   });
 
+  test("makes offers that their customer may replace before they are recorded", async () => {
+    const sku = await out();
+    const customerId = fresh("user");
+    const id = await wait(sku, { qty: 2, customerId });
+    await restock(sku, 2);
+    const wish = { customerId, lines: [{ sku, qty: 1 }], replace: true };
+    const { status, body } = await office.post("/v1/reservations", wish);
+    expect([status, await statusOf(id)]).toEqual([202, "CANCELLED"]);
+    expect(body.lines).toEqual([{ sku, qty: 1 }]);
+    expect(await redis().get(`stock:${sku}`)).toBe("1");
+  });
+
   test("lets a customer leave, once, and his offer go to the next", async () => {
     const sku = await out();
     const [a, b, c] = [await wait(sku), await wait(sku), await wait(sku)];
