@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Gives back who waits for which stocks. The ledger has all that was decided, so the first chunk takes the
--- place of whatever queues Redis has.
+-- place of whatever queues Redis has, and of all who wait in them.
 -- KEYS  admission, waiting; for each waiter: waiter, queue, places
--- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues and places), waiters (a JSON list; of each,
+-- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues, places and waiters), waiters (a JSON list; of each,
 --       all of them texts: waiter_id, stock, sku, store_id, user_id, quantity, offer_ms, joined_at and
 --       joined_seq)
 -- Reply {RESTORED, waiters} | {LOST}, what was written
@@ -13,8 +13,12 @@ if read("HGET", admission_key, "token") ~= next_arg() then return { "LOST" } end
 
 local part, prefixes = next_arg(), cjson.decode(next_arg())
 if part == "FIRST" then
+  local queue_prefix, places_prefix, waiter_prefix = unpack(prefixes)
   for _, stock in ipairs(read("HKEYS", waiting_key) or {}) do
-    for _, prefix in ipairs(prefixes) do call("UNLINK", prefix .. stock) end
+    for _, waiter_id in ipairs(read("ZRANGE", queue_prefix .. stock, 0, -1) or {}) do
+      call("UNLINK", waiter_prefix .. waiter_id)
+    end
+    call("UNLINK", queue_prefix .. stock, places_prefix .. stock)
   end
   call("DEL", waiting_key)
 end

@@ -18,6 +18,9 @@ export function waitersToRestore(waiters: Waiter[], keys: Keys) {
   ]);
   return {
     names: [keys.waiting, ...names],
-    args: [JSON.stringify([keys.queue(""), keys.places("")]), JSON.stringify(texts)],
+    args: [
+      JSON.stringify([keys.queue(""), keys.places(""), keys.waiter("")]),
+      JSON.stringify(texts),
+    ],
   };
 }

@@ -178,7 +178,7 @@ export function createRestoring(redis: Redis, keys: Keys) {
     }
 
     /**
-     * @param part FIRST forgets all that Redis had counted
+     * @param part FIRST forgets all that Redis had counted, and whose which hold is
      * @param place up to which customers' bases are among the counts
      */
     async function restoreCounts(
@@ -186,7 +186,8 @@ export function createRestoring(redis: Redis, keys: Keys) {
       part: "FIRST" | "NEXT",
       place = 0,
     ): Promise<void> {
-      await run("restore_counts", [keys.customers], [part, texts(countWords(counts, place))]);
+      const names = [keys.customers, keys.own_holds];
+      await run("restore_counts", names, [part, texts(countWords(counts, place))]);
     }
 
     /** @param part FIRST forgets all queues that Redis had */

@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
+import type { SaleRules } from "../../src/domain/rules.ts";
+import { callContext } from "../setup/deciding-side.ts";
 import { compareBooks, untilRecorded } from "../worker/books.ts";
 import { openRecorder } from "../worker/parts.ts";
 import { query } from "../worker/query.ts";
@@ -26,18 +29,22 @@ async function follow() {
   await house.untilOpen();
   await replica.shop.redis.replicaof("127.0.0.1", redis.port);
   await shop.trade(20, "tea");
-  await untilRecorded(shop.redis, house.database.url);
-  const untilFollowed = () =>
-    until("the replica has it all", async () => {
-      const [here, there] = await Promise.all(
-        [shop, replica.shop].map(({ redis: of }) => of.info("replication")),
-      );
-      const offset = /master_repl_offset:(\d+)/;
-      const same = offset.exec(here ?? "")?.[1] === offset.exec(there ?? "")?.[1];
-      return same && there?.includes("master_link_status:up") ? true : undefined;
-    });
   await untilFollowed();
   return worker;
+}
+
+/** Waits until all is recorded, and the replica has it too. */
+async function untilFollowed() {
+  const { shop } = house;
+  await untilRecorded(shop.redis, house.database.url);
+  await until("the replica has it all", async () => {
+    const [here, there] = await Promise.all(
+      [shop, replica.shop].map(({ redis: of }) => of.info("replication")),
+    );
+    const offset = /master_repl_offset:(\d+)/;
+    const same = offset.exec(here ?? "")?.[1] === offset.exec(there ?? "")?.[1];
+    return same && there?.includes("master_link_status:up") ? true : undefined;
+  });
 }
 
 test("a replica that takes over without the tail is given what was recorded", async () => {
@@ -110,4 +117,66 @@ test("a former master that comes back is closed, and becomes what the ledger say
   // Holds that the former master had ended by itself are kept for a day: nobody else knows them.
   expect(differences.filter((text) => !/^hold H-\S+ is not in Postgres$/.test(text))).toEqual([]);
   expect(await house.unitsOf("tea")).toBe(1_000);
+});
+
+const setRules = ({ shop }: House, sku: string, rules: SaleRules) =>
+  shop.rules.changeRules({ sku, rules }, randomUUID(), callContext());
+const wait = ({ shop }: House, user_id: string) =>
+  shop.waiting.join(
+    { sku: "cup", store_id: "main", quantity: 1, user_id, offer_seconds: 600 },
+    randomUUID(),
+    callContext(),
+  );
+/** Everything that Redis has about rules, customers, and who waits. */
+async function saleOf({ shop: { redis } }: House) {
+  const names = (await redis.keys("inventory.*")).filter((name) =>
+    /^inventory\.(rules|customers|own_holds|stopped|wait)/.test(name),
+  );
+  const dumps = names.map(async (name) => [
+    name,
+    (await redis.type(name)) === "zset"
+      ? await redis.zrange(name, "0", "-1", "WITHSCORES")
+      : await redis.hgetall(name),
+  ]);
+  return Object.fromEntries(await Promise.all(dumps));
+}
+
+test("a former master forgets the rules, counts, queues and own holds that it alone has", async () => {
+  const worker = await follow();
+  await house.shop.stock("cup", 0);
+  await setRules(house, "tea", { max_per_customer: 500, max_per_order: 9 });
+  await wait(house, "ada");
+  const indexed = await house.shop.reserve("tea");
+  await untilFollowed();
+  await worker.close();
+  await replica.shop.redis.replicaof("NO", "ONE");
+  const promoted = await replica.worker();
+  await replica.untilOpen(1);
+  await setRules(replica, "cup", { max_active_holds: 1 });
+  await wait(replica, "bob");
+  await replica.shop.cancel(indexed);
+  await replica.shop.reserve("tea", { quantity: 3 });
+  await untilRecorded(replica.shop.redis, house.database.url);
+  await promoted.close();
+
+  await setRules(house, "tea", { max_per_customer: 1 });
+  await setRules(house, "pot", { paused: true });
+  await wait(house, "cyd");
+  await wait(house, "bob");
+  expect(Object.keys((await saleOf(house))["inventory.rules"])).toContain("pot");
+  await house.worker();
+  await house.untilOpen(2);
+  const { "inventory.own_holds": own, ...sale } = await saleOf(replica);
+  expect(Object.keys(sale).toSorted()).toEqual([
+    ...["inventory.customers", "inventory.rules"],
+    ...[
+      expect.stringMatching(/^inventory\.waiter:W-/),
+      expect.stringMatching(/^inventory\.waiter:W-/),
+    ],
+    ...["inventory.waiting", "inventory.waiting:cup", "inventory.waiting_users:cup"],
+  ]);
+  expect(await saleOf(house)).toEqual(sale);
+  expect(own).toBeDefined();
+  const rules = await house.shop.redis.hgetall("inventory.rules");
+  expect(Object.keys(rules).toSorted()).toEqual(["cup", "tea"]);
 });

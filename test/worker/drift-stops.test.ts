@@ -60,6 +60,12 @@ test("stock that was set by hand stops no sale", async () => {
   expect(await stopped()).toEqual({});
 });
 
+test("a stop that Redis alone has, as a former master may, is taken back", async () => {
+  await shop.redis.hset(STOPPED, "milk", '{"reason":"DRIFT","since":1}');
+  await auditor.lookAround();
+  expect(await stopped()).toEqual({});
+});
+
 test("a stop that Redis has lost is put back", async () => {
   await breakTea();
   await auditor.lookAround();
