@@ -14,6 +14,7 @@ import {
 } from "./event.ts";
 import { changesOf, type LineChange } from "./line-changes.ts";
 import { newestWaiters } from "./newest-waiters.ts";
+import { type Stock, unmovedStocks } from "./unmoved-stocks.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** An event that the ledger has just taken in. `recorded_id` counts them in that order, with gaps. */
@@ -56,6 +57,8 @@ export type BatchPlan = {
   waiters: Waiter[];
   levels: StockLevel[];
   movements: Movement[];
+  /** Stocks that events are about and did not move. */
+  unmoved: (Stock & { recorded_id: number })[];
   /** Every store the events speak of. */
   stores: string[];
   /** Ids of the events that may be what a new product was promised (table initial_stocks). */
@@ -134,6 +137,9 @@ export function planBatch(
     waiters: newestWaiters(events),
     levels: [...changed.values()],
     movements,
+    unmoved: events.flatMap((event) =>
+      unmovedStocks(event).map((stock) => ({ ...stock, recorded_id: event.recorded_id })),
+    ),
     stores: [...stores],
     adjustments,
     returns,

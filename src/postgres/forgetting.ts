@@ -33,12 +33,18 @@ export async function forgetEvents(
   );
   const [last] = rows;
   if (!last) return 0;
-  const { rowCount } = await pool.query(
-    `delete from processed_events
-     where partition = $1 and event_id <= $2 and occurred_at < to_timestamp($3::float8 / 1000)`,
+  const { rows: deleted } = await pool.query<{ count: number }>(
+    `with gone as (
+       delete from processed_events
+       where partition = $1 and event_id <= $2 and occurred_at < to_timestamp($3::float8 / 1000)
+       returning recorded_id
+     ), unmoved as (
+       delete from unmoved_stocks where recorded_id = any(array(select recorded_id from gone))
+     )
+     select count(*)::integer as count from gone`,
     [partition, last.event_id, before_ms],
   );
-  return rowCount ?? 0;
+  return deleted[0]?.count ?? 0;
 }
 
 /** Leaves out events that were applied so long ago that their rows are gone. */

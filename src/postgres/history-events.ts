@@ -100,31 +100,40 @@ const ALL_EVENTS = `
   where recorded_id >= $1 and payload is not null
   order by recorded_id limit $2`;
 
-// An event may have several movements there, and it is forgotten before they are. Each event is looked up by
-// itself (hence `limit 1`): in a join of all of both, most would be read for nothing.
-const eventsWhere = (condition: string) => `
-  select event.*
+// An event is about the stocks that it moves, and about those that it names and leaves as they are. It may have
+// several rows in either table, and it is forgotten before its movements are. Each event is looked up by itself
+// (hence `limit 1`): in a join of all of both, most would be read for nothing.
+const pageOfTable = (table: "stock_movements" | "unmoved_stocks", condition: string) => `
+  select named.recorded_id
   from (
-    select distinct recorded_id from stock_movements
+    select distinct recorded_id from ${table}
     where ${condition} and recorded_id >= $1 order by recorded_id
-  ) as moved
+  ) as named
   cross join lateral (
-    select ${COLUMNS} from processed_events
-    where processed_events.recorded_id = moved.recorded_id and payload is not null limit 1
+    select from processed_events
+    where processed_events.recorded_id = named.recorded_id and payload is not null limit 1
   ) as event
-  order by moved.recorded_id limit $2`;
-const OF_STORE = eventsWhere("store_id = $3");
-const OF_STOCK = eventsWhere("sku = $3 and store_id = $4");
-// A page of each store; what is sorted is no more than these.
-const OF_SKU = `
+  order by named.recorded_id limit $2`;
+// What is sorted is no more than a page of each.
+const eventsOf = (...pages: string[]) => `
   select ${COLUMNS} from processed_events
   where recorded_id in (
-    select of_store.recorded_id
-    from (select store_id from stock_levels where sku = $3) as level
-    cross join lateral (${eventsWhere("sku = $3 and store_id = level.store_id")}) as of_store
-    group by of_store.recorded_id order by of_store.recorded_id limit $2
+    select recorded_id from (${pages.map((page) => `(${page})`).join(" union all ")}) as page
+    group by recorded_id order by recorded_id limit $2
   )
   order by recorded_id`;
+const eventsWhere = (condition: string) =>
+  eventsOf(pageOfTable("stock_movements", condition), pageOfTable("unmoved_stocks", condition));
+const OF_STORE = eventsWhere("store_id = $3");
+const OF_STOCK = eventsWhere("sku = $3 and store_id = $4");
+const OF_SKU = eventsOf(
+  `select of_store.recorded_id
+   from (select store_id from stock_levels where sku = $3) as level
+   cross join lateral (
+     ${pageOfTable("stock_movements", "sku = $3 and store_id = level.store_id")}
+   ) as of_store`,
+  pageOfTable("unmoved_stocks", "sku = $3"),
+);
 
 type EventRow = Omit<RecordedEvent, "occurred_at"> & { occurred_at: Date };
 

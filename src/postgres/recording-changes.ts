@@ -1,3 +1,4 @@
+import type { BatchPlan } from "../domain/batch-plan.ts";
 import type { HoldPayload, RulesPayload, StockEvent } from "../domain/event.ts";
 import type { Statement } from "./client.ts";
 
@@ -96,3 +97,14 @@ export function settleReturns(returns: StockEvent[]): Statement[] {
     },
   ];
 }
+
+export const insertUnmoved = (unmoved: BatchPlan["unmoved"]): Statement => ({
+  name: "insert_unmoved",
+  text: `insert into unmoved_stocks (recorded_id, sku, store_id)
+         select * from unnest($1::bigint[], $2::text[], $3::text[])`,
+  values: [
+    unmoved.map(({ recorded_id }) => recorded_id),
+    unmoved.map(({ sku }) => sku),
+    unmoved.map(({ store_id }) => store_id),
+  ],
+});

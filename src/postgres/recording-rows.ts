@@ -9,7 +9,7 @@ import {
 import type { HoldPayload, InventoryEvent } from "../domain/event.ts";
 import { changesOf } from "../domain/line-changes.ts";
 import type { Connection, Statement } from "./client.ts";
-import { replaceLines, settleReturns, upsertRules } from "./recording-changes.ts";
+import { insertUnmoved, replaceLines, settleReturns, upsertRules } from "./recording-changes.ts";
 import { insertPayments, markSold } from "./recording-payments.ts";
 import { upsertWaiters } from "./recording-waiters.ts";
 
@@ -91,6 +91,7 @@ export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
     ...(plan.payments.length > 0 ? [insertPayments(plan.payments)] : []),
     upsertLevels(plan.levels.toSorted((a, b) => (stockOf(a) < stockOf(b) ? -1 : 1))),
     insertMovements(plan.movements),
+    ...(plan.unmoved.length > 0 ? [insertUnmoved(plan.unmoved)] : []),
     ...(stores.length > 0 ? [insertStores(stores.toSorted())] : []),
     ...(plan.adjustments.length > 0 ? [settleInitialStocks(plan.adjustments)] : []),
     ...(plan.returns.length > 0 ? settleReturns(plan.returns) : []),

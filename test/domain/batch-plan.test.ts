@@ -81,6 +81,7 @@ describe("a batch of events in order", () => {
       relined: [],
       rules: [],
       payments: [],
+      unmoved: [],
       waiters: [],
       levels: [],
       movements: [],

@@ -63,4 +63,7 @@ const STATEMENTS = [
      recorded_id)
    select ${TIME}, ${SKU}, ${STORE}, 'HOLD_CREATED', -1, 1, event_id, recorded_id
    from (select seq as i, event_id, recorded_id from processed_events) as numbered order by i`,
+  `insert into unmoved_stocks (recorded_id, sku, store_id)
+   select recorded_id, ${SKU}, ${STORE}
+   from (select seq as i, recorded_id from processed_events where seq % 4 = 0) as numbered order by i`,
 ];

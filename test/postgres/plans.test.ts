@@ -30,7 +30,7 @@ const explained = explaining(pool, plans);
 const history = createHistory(explained);
 const catalogue = createCatalogue(explained, "main");
 
-beforeAll(() => fillWithMany(database.url));
+beforeAll(() => fillWithMany(database.url), 120_000);
 
 afterAll(async () => {
   await pool.end();

@@ -4,6 +4,7 @@ import { forgetEvents } from "../../src/postgres/forgetting.ts";
 import { forgetRecords } from "../../src/postgres/once.ts";
 import { prunedEvents, prunedRecords, recorderEvents, seqRewinds } from "../../worker/metrics.ts";
 import { createPruner } from "../../worker/pruner.ts";
+import { callContext } from "../setup/deciding-side.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { compareBooks } from "./books.ts";
@@ -79,6 +80,18 @@ test("what is older than the time to keep it is deleted, and counted", async () 
   expect(await pruneIn(91)).toBe(0);
   expect(await metric(prunedEvents)).toBe(before + 20);
   expect(await differences()).toEqual([]);
+});
+
+test("which stocks an event was about is deleted with it", async () => {
+  const hold_id = await shop.reserve("tea");
+  const extension = { hold_id, ttl_seconds: 600, idempotency_key: "k" };
+  await shop.inventory.extendHold({ route: "extend", ...extension }, callContext());
+  await recorder.drain();
+  await emptyStream();
+  await pruneIn(89);
+  expect(await countRows(database.url, "unmoved_stocks")).toBe(1);
+  await pruneIn(91);
+  expect(await countRows(database.url, "unmoved_stocks")).toBe(0);
 });
 
 test("what the stream may still hold is not deleted, however old it is", async () => {

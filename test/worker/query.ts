@@ -23,7 +23,8 @@ export async function countRows(databaseUrl: string, table: string): Promise<num
 
 /** Forgets everything that was recorded: quicker than another database. */
 export async function emptyLedger(databaseUrl: string): Promise<void> {
-  const tables = "processed_events, holds, hold_lines, orders, stock_levels, stock_movements";
+  const tables =
+    "processed_events, holds, hold_lines, orders, stock_levels, stock_movements, unmoved_stocks";
   const more = "recorder_progress, seq_gaps, dead_events, projection_rebuilds";
   const admissions = "admissions, recoveries";
   const catalogue =

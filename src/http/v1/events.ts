@@ -58,7 +58,7 @@ export function createEventRoutes(deps: RouteDeps): Route[] {
       tag: "Events",
       summary: "What happened, oldest first",
       description:
-        "To follow everything, ask again and again with the last `eventId` you have seen as `since`: nothing is left out and nothing comes twice. An empty list means that there is nothing new yet. Events are kept for a time (`EVENTS_KEPT_DAYS`); a `since` that is no longer there is refused with NOT_FOUND, and a time begins with the oldest that is kept.",
+        "To follow everything, ask again and again with the last `eventId` you have seen as `since`: nothing is left out and nothing comes twice. An empty list means that there is nothing new yet. Events are kept for a time (`EVENTS_KEPT_DAYS`); a `since` that is no longer there is refused with NOT_FOUND, and a time begins with the oldest that is kept. With `sku` it lists all that name it, whether they move units or not; with `storeId` all that name that store, so not RULES_CHANGED, which is about a sku in all stores.",
       projection: true,
       query: z.strictObject({
         storeId: storeId.optional(),
