@@ -14,6 +14,8 @@ export type Order = {
   lines: Hold["lines"];
   returns: ReturnedUnits[];
   confirmed_at: number;
+  /** Sold after the deadline of its hold. */
+  late: boolean;
 };
 
 /** Filters of a list of holds: all that are given must fit. */
@@ -144,7 +146,8 @@ function holdsOfSku(page: unknown[], sku: string, status: HoldStatus | undefined
 }
 
 const ORDER_COLUMNS = `order_id, hold_id, user_id, payment_ref, confirmed_at, ${linesOf("orders")},
-  ${RETURNS_COLUMN}`;
+  ${RETURNS_COLUMN},
+  exists (select from holds where holds.hold_id = orders.hold_id and holds.late) as late`;
 
 type OrderRow = Omit<Order, "confirmed_at"> & { confirmed_at: Date };
 const orderOf = (row: OrderRow): Order => ({ ...row, confirmed_at: row.confirmed_at.getTime() });

@@ -147,13 +147,14 @@ describe("orders", () => {
     const orders = [
       {
         ...{ order_id: "O-002", hold_id: "H-002", user_id: "", payment_ref: null },
-        ...{ lines: [lineOf("tea")], returns: [], confirmed_at: NOON + 5 },
+        ...{ lines: [lineOf("tea")], returns: [], late: false, confirmed_at: NOON + 5 },
       },
       {
         ...{ order_id: "O-001", hold_id: "H-001", user_id: "ann", payment_ref: "pay" },
         ...{
           lines: [lineOf("cup"), lineOf("tea", "north", 2)],
           returns: [],
+          late: false,
           confirmed_at: NOON + 2,
         },
       },
@@ -224,7 +225,7 @@ test("what was recorded is what is listed", async () => {
   expect((await ledger.listOrders({ limit: 10 })).items).toEqual([
     {
       ...{ order_id: "O-1", hold_id, user_id: "ann", payment_ref: "pay", lines },
-      ...{ returns: [], confirmed_at: NOON + 7 },
+      ...{ returns: [], late: false, confirmed_at: NOON + 7 },
     },
   ]);
 });

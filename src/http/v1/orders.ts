@@ -45,6 +45,11 @@ const shown = z.object({
   customerId: userId.optional(),
   paymentRef: paymentRef.optional(),
   confirmedAt: time,
+  late: z.boolean().meta({
+    description:
+      "Whether it was sold after the reservation's deadline, for a payment that came late.",
+    example: false,
+  }),
   lines: z.array(line),
 });
 
@@ -113,6 +118,7 @@ function present(order: Order): z.infer<typeof shown> {
     ...(order.user_id ? { customerId: order.user_id } : {}),
     ...(order.payment_ref ? { paymentRef: order.payment_ref } : {}),
     confirmedAt: isoTime(order.confirmed_at),
+    late: order.late,
     lines: order.lines.map((line) => presentLine(line, order)),
   };
 }

@@ -78,6 +78,8 @@ describe("a late payment", () => {
 
   test("on /v1 needs its paymentRef, and says late there, too", async () => {
     const { hold_id } = await expiredHold();
+    const in_time = await office.shop.hold();
+    await office.shop.confirm({ hold_id: in_time.hold_id, payment_ref: "p" });
     const path = `/v1/reservations/${hold_id}:confirm`;
     await office.expectRefused(() => office.post(path, { onExpired: "reacquire" }), {
       status: 400,
@@ -87,6 +89,12 @@ describe("a late payment", () => {
     const { status, body } = await office.post(path, { onExpired: "reacquire", paymentRef: "p" });
     expect([status, body.late]).toEqual([202, true]);
     expect((await office.get(`/v1/reservations/${hold_id}`)).body).toMatchObject({ late: true });
+    await office.record();
+    const { body: order } = await office.get(`/v1/orders/${body.orderId}`);
+    expect(order).toMatchObject({ reservationId: hold_id, late: true });
+    const [orders = []] = await office.pages("/v1/orders", 100);
+    const shown = new Map(orders.map(({ reservationId, late }) => [reservationId, late]));
+    expect([shown.get(hold_id), shown.get(in_time.hold_id)]).toEqual([true, false]);
   });
 
   test("is written down when the units are gone, with the same id for good", async () => {

@@ -38,6 +38,7 @@ describe("an order", () => {
       customerId: "ann",
       paymentRef: "pay-1",
       confirmedAt: sale.confirmedAt,
+      late: false,
       lines: [
         { sku: "cup", storeId: "main", qty: 1, returned: 0, returns: [] },
         { sku: "tea", storeId: "main", qty: 2, returned: 0, returns: [] },
@@ -57,6 +58,7 @@ describe("an order", () => {
       orderId: sale.orderId,
       reservationId: expect.stringMatching(/^H-/),
       confirmedAt: expect.stringMatching(/Z$/),
+      late: false,
       lines: [{ sku: "mug", storeId: "north", qty: 2, returned: 0, returns: [] }],
     });
   });
