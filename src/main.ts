@@ -17,6 +17,7 @@ import { createBacklog } from "./redis/backlog.ts";
 import { createBatcher } from "./redis/batcher.ts";
 import { createRedis, untilReady } from "./redis/client.ts";
 import { createClock } from "./redis/clock.ts";
+import { createHeard } from "./redis/heard.ts";
 import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
@@ -75,6 +76,7 @@ async function serve(config: Config, log: Log) {
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
   const subscriber = createRedis(config.REDIS_URL, log);
+  createHeard({ redis, subscriber, keys, scripts });
   const { lastSeq } = stream;
   const { readProgress } = ledger;
   const recorded = createRecorded({ subscriber, keys, lastSeq, readProgress });

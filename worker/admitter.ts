@@ -4,6 +4,7 @@ import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import type { LedgerSide } from "../src/postgres/admission.ts";
 import type { LastReport } from "../src/postgres/recovery.ts";
+import type { Heard } from "../src/redis/heard.ts";
 import type { HeldUnits } from "../src/redis/held-units.ts";
 import type { Keys } from "../src/redis/keys.ts";
 import type { RedisSide, Restoring } from "../src/redis/restoring.ts";
@@ -37,6 +38,8 @@ export function createAdmitter(deps: {
   readAdmission: () => Promise<{ generation: number; state: AdmissionState }>;
   /** Null while another worker admits. */
   openAdmission: () => Promise<LedgerSide | null>;
+  /** What those who listen to Redis know of all that it has decided. */
+  askWhoHeard: () => Promise<Heard>;
   /** Redis's clock, in ms. */
   redisNow: () => Promise<number>;
   default_store: string;
@@ -46,7 +49,6 @@ export function createAdmitter(deps: {
 }): Agent & { close: () => Promise<void> } {
   const { scripts, restoring, heldUnits, keys, log } = deps;
   let work: Work | null = null;
-  let seen: { seq: number; generation: number } | null = null;
   let next_ledger_look_at = 0;
 
   async function runOnce(): Promise<number> {
@@ -76,9 +78,8 @@ export function createAdmitter(deps: {
   async function look(): Promise<{ open: boolean; settled: boolean } | null> {
     try {
       const admitted = await scripts.isAdmitted();
-      const { generation, seq } = await restoring.look();
+      const { generation } = await restoring.look();
       if (!admitted || generation === null) return { open: false, settled: false };
-      if (generation !== seen?.generation || seq > seen.seq) seen = { generation, seq };
       recoveryGeneration.set(generation);
       const known = await lookAtLedger();
       const open = known === null || known.generation <= generation;
@@ -113,11 +114,12 @@ export function createAdmitter(deps: {
       "redis is closed until it was compared with the ledger",
     );
     await ledger.setState("DRAINING");
+    const heard = await deps.askWhoHeard();
     yield* drained(redis);
-    const waited_ms = yield* approved(ledger, redis);
+    const waited_ms = yield* approved(ledger, redis, heard);
 
     const { seq: redis_seq } = await restoring.look();
-    const seen_redis = { redis_seq, generation: redis.generation, seen };
+    const seen_redis = { redis_seq, generation: redis.generation, heard };
     const { next_generation } = await ledger.compare(seen_redis);
     await redis.announce(next_generation);
     const raised = await ledger.raise(seen_redis, next_generation);
@@ -160,11 +162,15 @@ export function createAdmitter(deps: {
   }
 
   /** Returns how long it has waited for somebody to agree, in ms. */
-  async function* approved(ledger: LedgerSide, redis: RedisSide): AsyncGenerator<Step, number> {
+  async function* approved(
+    ledger: LedgerSide,
+    redis: RedisSide,
+    heard: Heard,
+  ): AsyncGenerator<Step, number> {
     if (deps.recovery === "auto") return 0;
     const asked_at = monotonicNow();
     const { seq: redis_seq } = await restoring.look();
-    const sides = await ledger.compare({ redis_seq, generation: redis.generation, seen });
+    const sides = await ledger.compare({ redis_seq, generation: redis.generation, heard });
     const { finding, lost, rebuild } = judge(sides);
     if (finding === "INTACT" || (await ledger.askApproval(sides))) return 0;
     await ledger.setState("WAITING_FOR_APPROVAL");

@@ -22,6 +22,7 @@ import { createClock } from "../src/redis/clock.ts";
 import { createConsumer } from "../src/redis/consumer.ts";
 import { createCounts } from "../src/redis/counts.ts";
 import { dueHoldIds } from "../src/redis/deadlines.ts";
+import { createHeard } from "../src/redis/heard.ts";
 import { createHeldUnits } from "../src/redis/held-units.ts";
 import { createInventory } from "../src/redis/inventory.ts";
 import { createKeys } from "../src/redis/keys.ts";
@@ -65,6 +66,7 @@ async function main() {
 
   const redis = createRedis(config.REDIS_URL, log);
   const blocking = createBlockingRedis(config.REDIS_URL, log, BLOCK_MS);
+  const subscriber = createRedis(config.REDIS_URL, log);
   await Promise.all([untilReady(redis), untilReady(blocking)]);
   await checkServer(redis, log);
 
@@ -118,6 +120,7 @@ async function main() {
       await checkMigrations(pool);
       return openAdmission(config.DATABASE_URL, PARTITION);
     },
+    askWhoHeard: createHeard({ redis, subscriber, keys, scripts }).ask,
     redisNow: stream.now,
     default_store: config.DEFAULT_STORE,
     recovery: config.RECOVERY,
@@ -211,6 +214,7 @@ async function main() {
       batcher.stop();
       redis.disconnect();
       blocking.disconnect();
+      subscriber.disconnect();
     },
     () => pool.end(),
   ]);

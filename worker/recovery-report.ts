@@ -35,9 +35,10 @@ export function reportAdmission(
     log.info({ generation, ms }, "redis has lost nothing and is open");
     return;
   }
-  const { events_lost, holds_lost, units_lost } = recovery.report;
+  const { events_lost, holds_lost, units_lost, heard_all: exact } = recovery.report;
   recoveryEventsLost.inc(events_lost);
-  const about = { generation, finding: found, events_lost, holds_lost, units_lost, restored, ms };
+  const lost = { events_lost, exact, holds_lost, units_lost };
+  const about = { generation, finding: found, ...lost, restored, ms };
   if (events_lost > 0) log.error(about, "events are lost for good; redis is open again");
   else log.warn(about, "redis had lost data, was given it back, and is open again");
 }

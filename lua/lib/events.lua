@@ -12,7 +12,9 @@ if read("GET", generation_key) ~= GENERATION then return refuse_all("RECOVERING"
 
 -- All that any script writes with. A user who may not run one of them would be stopped in the middle of the
 -- writes, and what came before would stay: so nothing is begun. The three arguments are for any of them.
-local WRITES = { "XADD", "SET", "INCRBY", "HSET", "HSETNX", "HINCRBY", "HDEL", "PEXPIREAT", "ZADD", "ZREM" }
+local WRITES = {
+  "XADD", "SET", "INCRBY", "HSET", "HSETNX", "HINCRBY", "HDEL", "PEXPIREAT", "ZADD", "ZREM", "PUBLISH"
+}
 for i = 1, #WRITES do
   if not redis.acl_check_cmd(WRITES[i], seq_key, "1", "1") then
     return { err = "NOPERM The user of Redis may not run " .. WRITES[i] .. ", nothing done." }
@@ -61,5 +63,9 @@ local function write_events()
     call("XADD", stream_key, "*", "event_id", event.event_id, "type", event.type,
       "payload", event.payload, "seq", format("%d", seq_before + i), "generation", GENERATION)
   end
-  call("SET", seq_key, format("%d", seq_before + #events))
+  local last = format("%d", seq_before + #events)
+  call("SET", seq_key, last)
+  -- On a channel of that name. It leaves Redis together with the reply, so whoever listens (src/redis/heard.ts)
+  -- knows of all that anybody was told, also when Redis is emptied before it is recorded.
+  call("PUBLISH", seq_key, "DECIDED " .. GENERATION .. " " .. last)
 end

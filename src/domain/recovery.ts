@@ -24,8 +24,10 @@ export type Sides = {
   diverged: boolean;
   redis_seq: number;
   applied_seq: number;
-  /** The highest seq of Redis that a worker ever saw. */
+  /** The highest seq of Redis that is known of. */
   seen_seq: number;
+  /** It had no higher one: somebody has heard of every event. Else what was lost is that much at least. */
+  heard_all: boolean;
 };
 
 export type Judgement = {
@@ -41,7 +43,12 @@ export type Judgement = {
   seq: number;
 };
 
-export function judge({ diverged, redis_seq, applied_seq, seen_seq }: Sides): Judgement {
+export function judge({
+  diverged,
+  redis_seq,
+  applied_seq,
+  seen_seq,
+}: Omit<Sides, "heard_all">): Judgement {
   const seq = Math.max(redis_seq, applied_seq, seen_seq);
   return {
     finding: diverged ? "DIVERGED" : findingOf(redis_seq, applied_seq, seq),

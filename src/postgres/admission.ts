@@ -32,8 +32,8 @@ export type SeenRedis = {
   redis_seq: number;
   /** The highest generation that it knew of before this admission. */
   generation: number;
-  /** The highest seq that this worker saw while Redis was open, and under which generation. */
-  seen: { seq: number; generation: number } | null;
+  /** What those who listened to it know of what it had decided. */
+  heard: { seq: number; generation: number; all: boolean };
 };
 
 /** What the ledger makes of an admission. */
@@ -178,17 +178,18 @@ const NOTHING_RECORDED: Progress = {
   ...{ refused: false, diverged: false },
 };
 
-function sidesOf(progress: Progress, { redis_seq, generation, seen }: SeenRedis): Sides {
+function sidesOf(progress: Progress, { redis_seq, generation, heard }: SeenRedis): Sides {
   const { applied_seq, refused } = progress;
-  // What a worker saw of a Redis that was left behind since says nothing of this one.
-  const seen_here = seen && seen.generation >= progress.generation ? seen.seq : 0;
+  // What was heard of a Redis that was left behind since says nothing of this one.
+  const heard_here = heard.generation >= progress.generation ? heard.seq : 0;
   return {
     diverged:
       progress.diverged ||
       (generation < progress.generation && (refused || redis_seq > applied_seq)),
     redis_seq,
     applied_seq,
-    seen_seq: Math.max(progress.seen_seq, seen_here, applied_seq),
+    seen_seq: Math.max(progress.seen_seq, heard_here, applied_seq),
+    heard_all: heard.all,
   };
 }
 

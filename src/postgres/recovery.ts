@@ -129,6 +129,7 @@ function merged(first: FirstReport, more: FirstReport): FirstReport {
     ...first,
     redis_seq: Math.min(first.redis_seq, more.redis_seq),
     seen_seq: Math.max(first.seen_seq, more.seen_seq),
+    heard_all: first.heard_all && more.heard_all,
     events_lost: first.events_lost + more.events_lost,
     holds_lost: [...first.holds_lost, ...more.holds_lost].slice(0, HOLDS_NAMED_MAX),
     units_lost: first.units_lost + more.units_lost,

@@ -73,6 +73,7 @@ export function createKeys(defaultStore: string) {
     /** "<sku>[@<store_id>]" -> how many wait for that stock. */
     waiting: "inventory.waiting",
     deadlines: "holds:deadlines",
+    /** A channel as well: there the scripts tell how far it is. */
     seq: "inventory.seq",
     /** The generation that Redis was admitted with; no such key while it is not. */
     generation: "inventory.generation",

@@ -11,7 +11,7 @@ type Waiting = { seq: number; resolve: () => void };
 /**
  * Waits until events are recorded. The recorder announces how far it has come after each batch
  * (`consumer.announce`), so nobody who waits has to ask again and again.
- * @param subscriber a connection that is used for nothing else; it subscribes when first somebody waits
+ * @param subscriber a connection that is used for nothing else than channels; it subscribes when first somebody waits
  */
 export function createRecorded({
   subscriber,
@@ -28,7 +28,9 @@ export function createRecorded({
   let applied_seq = 0;
   let subscribing: Promise<void> | undefined;
 
-  subscriber.on("message", (_channel, text: string) => noteApplied(Number(text)));
+  subscriber.on("message", (channel, text: string) => {
+    if (channel === keys.recorded) noteApplied(Number(text));
+  });
   // What was announced meanwhile is lost.
   subscriber.on("close", () => {
     subscribing = undefined;

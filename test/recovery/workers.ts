@@ -7,6 +7,7 @@ import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/cl
 import { createClock } from "../../src/redis/clock.ts";
 import { createConsumer } from "../../src/redis/consumer.ts";
 import { createCounts } from "../../src/redis/counts.ts";
+import { createHeard } from "../../src/redis/heard.ts";
 import { createHeldUnits } from "../../src/redis/held-units.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { createRestoring, type Restoring } from "../../src/redis/restoring.ts";
@@ -41,9 +42,11 @@ export async function openAdmitter({
 }: AdmitterOptions) {
   const kept = keptLog();
   const redis = createRedis(redisUrl, kept.log);
-  await untilReady(redis);
+  const subscriber = createRedis(redisUrl, kept.log);
+  await Promise.all([untilReady(redis), untilReady(subscriber)]);
   const pool = createPool(databaseUrl, kept.log);
   const scripts = createScripts(redis, keys, kept.log);
+  const heard = createHeard({ redis, subscriber, keys, scripts });
   const admitter = createAdmitter({
     scripts,
     restoring: changeRestoring(createRestoring(redis, keys)),
@@ -54,6 +57,7 @@ export async function openAdmitter({
       const ledger = await openAdmission(databaseUrl, 0);
       return ledger && changeLedger(ledger);
     },
+    askWhoHeard: heard.ask,
     redisNow: createStream(redis, keys).now,
     default_store: DEFAULT_STORE,
     recovery,
@@ -65,9 +69,10 @@ export async function openAdmitter({
     await admitter.close();
     scripts.stop();
     redis.disconnect();
+    subscriber.disconnect();
     await pool.end();
   }
-  return { ...kept, ...admitter, scripts, close };
+  return { ...kept, ...admitter, scripts, heard, close };
 }
 
 export type TestWorker = Awaited<ReturnType<typeof startWorker>>;

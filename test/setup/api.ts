@@ -9,6 +9,7 @@ import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
 import { createRedis } from "../../src/redis/client.ts";
+import { createHeard } from "../../src/redis/heard.ts";
 import { createRecorded } from "../../src/redis/recorded.ts";
 import { openDecidingSide } from "./deciding-side.ts";
 
@@ -35,6 +36,7 @@ export async function startApi({
   // The first connection takes its time on a busy machine, and no test is about that.
   await ledger.ping().catch(() => {});
   const subscriber = createRedis(redisUrl, deciding.log);
+  const heard = createHeard({ ...deciding, subscriber });
   const { lastSeq } = deciding.stream;
   const { readProgress } = ledger;
   const compareSides = () => readLag({ ...deciding.stream, readProgress: ledger.readProgress });
@@ -74,7 +76,7 @@ export async function startApi({
     subscriber.disconnect();
     await pool.end();
   }
-  return { ...deciding, server, pool, ledger, port, url: `http://127.0.0.1:${port}`, close };
+  return { ...deciding, heard, server, pool, ledger, port, url: `http://127.0.0.1:${port}`, close };
 }
 
 /** Posts JSON and returns status, headers and the parsed answer. */

@@ -30,10 +30,15 @@ const report = z.object({
   finishedAt: time.nullable(),
   redisSeq: count.meta({ description: "The newest event that Redis knew.", example: 1_180 }),
   appliedSeq: count.meta({ description: "The newest that was recorded.", example: 1_200 }),
-  seenSeq: count.meta({ description: "The newest that a worker saw.", example: 1_203 }),
+  seenSeq: count.meta({ description: "The newest that anybody knows of.", example: 1_203 }),
   lost: z
     .object({
       events: count.meta({ example: 3 }),
+      exact: z.boolean().meta({
+        description:
+          "Whether these are all. Else they are what is known of, and there may be more: nobody has listened to Redis without a break, as after a restart of it.",
+        example: true,
+      }),
       holds: z.array(z.string()).meta({ example: [] }),
       units: count.meta({ description: "In those holds.", example: 0 }),
     })
@@ -173,7 +178,13 @@ function present({ report: told, ...recovery }: Recovery): z.infer<typeof report
     redisSeq: told.redis_seq,
     appliedSeq: told.applied_seq,
     seenSeq: told.seen_seq,
-    lost: { events: told.events_lost, holds: told.holds_lost, units: told.units_lost },
+    lost: {
+      events: told.events_lost,
+      // Reports of before anybody listened don't say so.
+      exact: told.heard_all ?? false,
+      holds: told.holds_lost,
+      units: told.units_lost,
+    },
     restored: restored
       ? {
           stocks: restored.stocks,
