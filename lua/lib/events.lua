@@ -65,7 +65,7 @@ local function write_events()
   end
   local last = format("%d", seq_before + #events)
   call("SET", seq_key, last)
-  -- On a channel of that name. It leaves Redis together with the reply, so whoever listens (src/redis/heard.ts)
-  -- knows of all that anybody was told, also when Redis is emptied before it is recorded.
+  -- On a channel of that name. It leaves Redis together with the reply, so who listens knows of all that
+  -- anybody was told, also when Redis is emptied before it is recorded: src/redis/heard.ts.
   call("PUBLISH", seq_key, "DECIDED " .. GENERATION .. " " .. last)
 end

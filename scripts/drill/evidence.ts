@@ -51,3 +51,11 @@ export const lossesOf = ({ faults }: Evidence) =>
 /** How many events are gone, by what the system itself says; 0 when nothing was taken from it. */
 export const reportedLost = (evidence: Evidence) =>
   lossesOf(evidence).reduce((sum, { readmission }) => sum + (readmission?.reported_lost ?? 0), 0);
+
+/** Whether so many things may be gone, by what the system itself says of it. */
+export function isReported(evidence: Evidence, number: number): boolean {
+  const says_at_least = lossesOf(evidence).some(
+    ({ readmission }) => readmission?.reported_lost != null && !readmission.reported_all,
+  );
+  return says_at_least || number <= reportedLost(evidence);
+}

@@ -12,6 +12,8 @@ export type Readmission = {
   admitted_at: number | null;
   /** How many events are gone, by what the system says of it. Null when it says nothing. */
   reported_lost: number | null;
+  /** It says that this is all, and not that it is so much at least. */
+  reported_all: boolean;
 };
 
 // Set last by whoever lets Redis in again, so it is gone as long as Redis is shut.
@@ -28,6 +30,7 @@ export async function emptyRedis(stack: Stack, over: AbortSignal): Promise<Readm
     shut_until: lost_at,
     admitted_at: null,
     reported_lost: null,
+    reported_all: false,
   };
   void watch(stack, readmission, over);
   return readmission;
@@ -40,7 +43,9 @@ async function watch(stack: Stack, readmission: Readmission, over: AbortSignal):
     const open = await stack.withRedis((redis) => redis.exists(GENERATION)).catch(() => undefined);
     if (open === 1) {
       readmission.admitted_at = monotonicNow();
-      readmission.reported_lost = await readLoss(stack.api_url);
+      const reported = await readLoss(stack.api_url);
+      readmission.reported_lost = reported?.events ?? null;
+      readmission.reported_all = reported?.exact ?? false;
       return;
     }
     if (open === 0) readmission.shut_until = looked_at;
@@ -48,15 +53,18 @@ async function watch(stack: Stack, readmission: Readmission, over: AbortSignal):
   }
 }
 
-const recovery = z.object({ report: z.object({ lost: z.object({ events: z.int() }) }) });
+const recovery = z.object({
+  report: z.object({ lost: z.object({ events: z.int(), exact: z.boolean() }) }),
+});
+type Loss = z.infer<typeof recovery>["report"]["lost"];
 
 /** The events that the last recovery says are gone; null when it can't be asked, or says nothing. */
-export async function readLoss(api_url: string): Promise<number | null> {
+export async function readLoss(api_url: string): Promise<Loss | null> {
   try {
     const response = await fetch(`${api_url}/v1/recovery`, {
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
-    return recovery.parse(await response.json()).report.lost.events;
+    return recovery.parse(await response.json()).report.lost;
   } catch {
     return null;
   }

@@ -79,8 +79,8 @@ export function createHeard({
   }
 
   /**
-   * Listens, and finds out what was decided before. Only of a Redis that is open: one that was restarted, and that nobody
-   * has admitted since, may have forgotten what it had decided last.
+   * Listens, and finds out what was decided before. Only of a Redis that is open: one that was restarted,
+   * and that nobody has admitted since, may have forgotten what it had decided last.
    */
   async function catchUp(): Promise<void> {
     if (heard.all || catching_up || subscriber.status !== "ready") return;

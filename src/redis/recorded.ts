@@ -11,7 +11,7 @@ type Waiting = { seq: number; resolve: () => void };
 /**
  * Waits until events are recorded. The recorder announces how far it has come after each batch
  * (`consumer.announce`), so nobody who waits has to ask again and again.
- * @param subscriber a connection that is used for nothing else than channels; it subscribes when first somebody waits
+ * @param subscriber a connection that is for channels alone; it subscribes when first somebody waits
  */
 export function createRecorded({
   subscriber,

@@ -28,6 +28,7 @@ function openLoss(readmission: Partial<Readmission> = {}): Scene {
         shut_until: at(1.45),
         admitted_at: at(1.46),
         reported_lost: 1,
+        reported_all: true,
         ...readmission,
       },
     },
@@ -83,6 +84,16 @@ test("more is gone than was told", () => {
   const scene = openLoss();
   for (const { holds } of [scene.books.redis, scene.books.postgres]) holds.delete("H-bob");
   expect(brokenIn(scene)).toContainEqual("G2 2 of 5 acknowledged: H-bob is not in Redis");
+});
+
+test("more is gone than was told, and it was told that there may be more", () => {
+  const scene = openLoss({ reported_all: false });
+  for (const { holds } of [scene.books.redis, scene.books.postgres]) holds.delete("H-bob");
+  const why = "GET /v1/recovery does not know how much was lost, though nothing else had failed";
+  expect(brokenIn(scene).filter((line) => line.startsWith("G2"))).toEqual([]);
+  expect(brokenIn(scene)).toContainEqual(`G11 events lost, as told: at least 1: ${why}`);
+  scene.faults.push(fault("worker", 1.3, { back: 1.5, accepted: 2 }));
+  expect(brokenIn(scene).filter((line) => line.startsWith("G11"))).toEqual([]);
 });
 
 test("more is told than is gone", () => {

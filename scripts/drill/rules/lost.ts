@@ -1,5 +1,13 @@
 import type { HoldStatus } from "../../../src/domain/hold.ts";
-import { count, type Evidence, type Finding, lossesOf, reportedLost, whole } from "../evidence.ts";
+import {
+  count,
+  type Evidence,
+  type Finding,
+  isReported,
+  lossesOf,
+  reportedLost,
+  whole,
+} from "../evidence.ts";
 import type { Request } from "../journal.ts";
 import type { EndStatus, ToldHold } from "../told.ts";
 
@@ -24,7 +32,7 @@ export function lostFinding(evidence: Evidence): Finding {
 export function forgivenHolds(evidence: Evidence): Set<string> {
   if (lossesOf(evidence).length === 0) return new Set();
   const lost = lostHolds(evidence);
-  return new Set(lost.size <= reportedLost(evidence) ? lost.keys() : []);
+  return new Set(isReported(evidence, lost.size) ? lost.keys() : []);
 }
 
 /** Which hold a request is about; "" for one that is to make it. */

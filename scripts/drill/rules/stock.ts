@@ -1,5 +1,5 @@
 import type { Book, BookHold } from "../books.ts";
-import { count, type Evidence, type Finding, reportedLost } from "../evidence.ts";
+import { count, type Evidence, type Finding, isReported } from "../evidence.ts";
 import type { ToldHold } from "../told.ts";
 
 /** Units: that none was sold twice, and each is where it should be. */
@@ -56,7 +56,7 @@ function soldBeyondStock(evidence: Evidence): Finding {
 function unitsOfAll(evidence: Evidence, sku: string, paid: ToldHold[]): number {
   const { holds } = evidence.books.postgres;
   const unknown = paid.filter(({ hold_id }) => holds.get(hold_id)?.status !== "CONFIRMED");
-  const lost = unknown.length <= reportedLost(evidence) ? [] : unknown;
+  const lost = isReported(evidence, unknown.length) ? [] : unknown;
   return soldIn(evidence.books.postgres, sku) + sum(lost.map(({ units }) => units));
 }
 
