@@ -43,12 +43,20 @@ async function watch(stack: Stack, readmission: Readmission, over: AbortSignal):
     const open = await stack.withRedis((redis) => redis.exists(GENERATION)).catch(() => undefined);
     if (open === 1) {
       readmission.admitted_at = monotonicNow();
-      const reported = await readLoss(stack.api_url);
-      readmission.reported_lost = reported?.events ?? null;
-      readmission.reported_all = reported?.exact ?? false;
+      await readReport(stack.api_url, readmission, over);
       return;
     }
     if (open === 0) readmission.shut_until = looked_at;
+    await sleep(BETWEEN_LOOKS_MS);
+  }
+}
+
+// The API may be away just then, for what was done to it.
+async function readReport(api_url: string, readmission: Readmission, over: AbortSignal) {
+  while (!over.aborted && readmission.reported_lost === null) {
+    const reported = await readLoss(api_url);
+    readmission.reported_lost = reported?.events ?? null;
+    readmission.reported_all = reported?.exact ?? false;
     await sleep(BETWEEN_LOOKS_MS);
   }
 }
