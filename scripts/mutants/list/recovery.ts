@@ -5,6 +5,7 @@ const DIVERGED = ["test/recovery/diverged.test.ts"];
 const RESTORING = ["test/redis/restoring.test.ts"];
 const TAIL = ["test/recovery/tail.test.ts"];
 const CLOSED = ["test/recovery/closed.test.ts"];
+const HEARD = ["test/recovery/heard.test.ts"];
 const CRASH = ["test/recovery/crash.test.ts"];
 
 /** What happens when Redis has lost data: closing, comparing, giving back, opening. */
@@ -112,6 +113,24 @@ export const RECOVERY: Mutant[] = [
     text: "const seq = Math.max(redis_seq, applied_seq, seen_seq);",
     instead: "const seq = Math.max(redis_seq, applied_seq, seen_seq * 0);",
     tests: EMPTY,
+  },
+  {
+    name: "decided-in-silence",
+    breaks: "what was decided last before Redis was emptied is counted by nobody",
+    promise: "G11",
+    file: "lua/lib/events.lua",
+    text: 'call("PUBLISH", seq_key,',
+    instead: 'call("EXISTS", seq_key,',
+    tests: HEARD,
+  },
+  {
+    name: "break-not-noticed",
+    breaks: "whoever did not hear all that Redis decided says that it has",
+    promise: "G11",
+    file: "src/redis/heard.ts",
+    text: "heard = { ...heard, all: false };",
+    instead: "",
+    tests: HEARD,
   },
   {
     name: "counters-not-restored",
