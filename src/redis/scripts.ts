@@ -59,8 +59,6 @@ type Generation = { number: number; scripts: ReturnType<typeof readScripts> };
 export function createScripts(redis: Redis, keys: Keys, log: Log) {
   /** The generation that Redis was admitted with, as this process knows it. */
   let admitted: Generation | null = null;
-  /** The one that was looked at last: its texts need not be made again. */
-  let latest: Generation = { number: 0, scripts: new Map() };
   /** Why Redis could not be asked for it, the last time it was. */
   let unasked: unknown;
   let looking: Promise<void> | undefined;
@@ -116,7 +114,7 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
    * has the same generation.
    */
   async function load(generation: number): Promise<void> {
-    const texts = [...textsOf(readScripts(generation)), witnessOf(generation).source];
+    const texts = [...textsOf(scriptsOf(generation)), witnessOf(generation).source];
     await Promise.all(texts.map((source) => redis.script("LOAD", source)));
   }
 
@@ -153,8 +151,7 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
     });
     if (!text || !/^[1-9]\d{0,14}$/.test(text)) return null;
     const number = Number(text);
-    const found = latest.number === number ? latest : { number, scripts: readScripts(number) };
-    latest = found;
+    const found = { number, scripts: scriptsOf(number) };
     const shas = [...found.scripts.values()].map(({ sha }) => sha);
     const asked = [witnessOf(number).sha, ...shas];
     const known = (await redis.script("EXISTS", ...asked)) as number[]; // a 0 or 1 for each
@@ -210,6 +207,14 @@ export function createScripts(redis: Redis, keys: Keys, log: Log) {
   const generation = () => admitted?.number ?? null;
 
   return { call, generation, learn, isAdmitted, checkAdmitted, load, stop };
+}
+
+/** The generation that was asked for last: its texts need not be made again. */
+let latest: Generation = { number: 0, scripts: new Map() };
+
+function scriptsOf(number: number): Generation["scripts"] {
+  if (latest.number !== number) latest = { number, scripts: readScripts(number) };
+  return latest.scripts;
 }
 
 const textsOf = (scripts: Generation["scripts"]) =>
