@@ -74,40 +74,37 @@ local function next_replaced(request_id)
   return replaced
 end
 
--- A request, which becomes the hold: all members at once, as in next_line.
+-- A request, which becomes the hold, and its deadline; nil when an argument is bad. All members at once, as
+-- in next_line, and no more than 16 of them: the next one would double the table, and each batch has many.
 local function next_request()
+  local deadline, event_id, request_id, hold_id, user_id, ttl_ms, usual_ttl_ms, jitter_ms,
+    fingerprint, options = next_args(10)
   local request = {
     hold_key = next_key(),
     idem_key = next_key(),
-    deadline = whole(next_arg()),
-    event_id = next_arg(),
-    request_id = next_arg(),
-    hold_id = next_arg(),
-    user_id = next_arg(),
-    ttl_ms = next_arg(),
-    usual_ttl_ms = whole(next_arg()),
-    jitter_ms = whole(next_arg()),
-    fingerprint = next_arg(),
-    options = OPTIONS[next_arg()],
+    event_id = event_id,
+    request_id = request_id,
+    hold_id = hold_id,
+    user_id = user_id,
+    ttl_ms = whole(ttl_ms),
+    usual_ttl_ms = whole(usual_ttl_ms),
+    jitter_ms = whole(jitter_ms),
+    fingerprint = fingerprint,
+    options = OPTIONS[options],
     lines = next_lines(),
-    replaced = nil,
     status = "ACTIVE",
     created_at = now_text,
     expires_at = false,
     version = "1",
-    granted = nil,
-    good = false,
   }
-  local lines, asked = request.lines, request.ttl_ms ~= ""
-  if asked then request.ttl_ms = whole(request.ttl_ms) else request.ttl_ms = nil end
   -- Without options it is not known whether those of another hold follow.
   lost_count = lost_count or not request.options
-  local replaces = request.options and request.options.replace
-  if replaces then request.replaced = next_replaced(request.request_id) end
-  request.good = request.deadline and lines and #lines > 0 and not lost_count
-    and is_ttl(request.usual_ttl_ms) and (not asked or is_ttl(request.ttl_ms))
-    and request.jitter_ms and request.jitter_ms <= JITTER_MS_MAX
-  return request
+  if request.options and request.options.replace then request.replaced = next_replaced(request_id) end
+  local lines, jitter = request.lines, request.jitter_ms
+  local good = lines and #lines > 0 and not lost_count
+    and is_ttl(request.usual_ttl_ms) and (ttl_ms == "" or is_ttl(request.ttl_ms))
+    and jitter and jitter <= JITTER_MS_MAX
+  return good and request, whole(deadline)
 end
 
 -- Every line that is short. What is held may come back, and so may be had another time.
@@ -175,23 +172,31 @@ local function find_replaced(request)
   return hold, false
 end
 
+-- A line that counts for its customer's limits, or is to be found by them.
+local function note_customer(line, request)
+  count_customer(line.sku, request.user_id, line.quantity, 1)
+  local found_by_customer = request.options.replace or rules_of(line.sku)
+  if found_by_customer and request.user_id ~= "" then
+    set_own_hold(line.sku, request.user_id, request.hold_id)
+  end
+end
+
 local function create(request)
   local lines, granted = request.lines, ""
+  local noted = filled[rules_key] or request.options.replace
   for i = 1, #lines do
     local line = lines[i]
     change_stock(line.stock, -line.quantity, line.quantity)
-    count_customer(line.sku, request.user_id, line.quantity, 1)
-    local found_by_customer = request.options.replace or rules_of(line.sku)
-    if found_by_customer and request.user_id ~= "" then
-      set_own_hold(line.sku, request.user_id, request.hold_id)
-    end
+    if noted then note_customer(line, request) end
   end
   local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms, request.jitter_ms)
   request.expires_at = format("%d", expires_at)
   local reply = { "CREATED", request.hold_id, expires_at, now }
-  for _, units in ipairs(request.granted or {}) do
-    granted = granted .. format(" %d", units)
-    reply[#reply + 1] = units
+  if request.granted then
+    for i, units in ipairs(request.granted) do
+      granted = granted .. format(" %d", units)
+      reply[4 + i] = units
+    end
   end
   local record = remember(request.idem_key, request.fingerprint,
     " " .. request.hold_id .. " " .. request.expires_at .. " " .. now_text .. granted)
@@ -202,9 +207,9 @@ local function create(request)
 end
 
 local function decide()
-  local request = next_request()
-  if not request.good then return { "BAD_ARGUMENT" } end
-  if now > request.deadline then return { "LATE" } end
+  local request, deadline = next_request()
+  if not request or not deadline then return { "BAD_ARGUMENT" } end
+  if now > deadline then return { "LATE" } end
 
   local corrupt = corrupt_key or read_stocks(request.lines) or read_rules(request.lines, request.user_id)
   if corrupt then return { "CORRUPT", corrupt } end

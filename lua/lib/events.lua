@@ -22,8 +22,8 @@ for i = 1, #WRITES do
 end
 
 local events = {}
--- Of the shared hashes; 0 is not asked again.
-local sizes = {}
+-- Which of the shared hashes have anything in them: the others are not asked again.
+local filled = {}
 
 -- The newest event's, as it was before this batch.
 local seq_before = nil
@@ -36,12 +36,11 @@ local function corrupt_shared_key()
   seq_before = seq ~= nil and whole(seq or "0")
   if not seq_before then return seq_key end
   local hashes = { rules_key, customers_key, own_holds_key, stopped_key, waiting_key }
-  -- Where nothing has rules, and nobody waits or is stopped, one look tells it of all.
-  local none = call("EXISTS", unpack(hashes)) == 0
+  if call("EXISTS", unpack(hashes)) == 0 then return nil end
   for i = 1, #hashes do
-    local key = hashes[i]
-    sizes[key] = none and 0 or read("HLEN", key)
-    if not sizes[key] then return key end
+    local size = read("HLEN", hashes[i])
+    if not size then return hashes[i] end
+    filled[hashes[i]] = size > 0
   end
   return nil
 end

@@ -3,11 +3,12 @@
 local LINES_MAX, QUANTITY_MAX = 100, 1000
 
 local function next_line()
+  local sku, store_id, quantity = next_args(3)
   -- All members at once: a table that grows member by member is made anew each time it is full.
   return {
-    sku = next_arg(),
-    store_id = next_arg(),
-    quantity = whole(next_arg()),
+    sku = sku,
+    store_id = store_id,
+    quantity = whole(quantity),
     stock_key = next_key(),
     item_key = next_key(),
     stock = false,

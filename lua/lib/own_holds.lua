@@ -10,7 +10,7 @@ end
 local function own_hold_of(sku, user_id)
   local field = own_field(sku, user_id)
   if own_by_field[field] == nil then
-    own_by_field[field] = is_filled(own_holds_key) and call("HGET", own_holds_key, field) or false
+    own_by_field[field] = filled[own_holds_key] and call("HGET", own_holds_key, field) or false
   end
   return own_by_field[field]
 end
@@ -22,7 +22,7 @@ end
 
 -- A hold that ends is nobody's own any more.
 local function forget_own_hold(sku, user_id, hold_id)
-  if not own_known and not is_filled(own_holds_key) then return end
+  if not own_known and not filled[own_holds_key] then return end
   if own_hold_of(sku, user_id) == hold_id then set_own_hold(sku, user_id, false) end
 end
 

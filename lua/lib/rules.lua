@@ -22,13 +22,8 @@ local function rules_of(sku)
   return rules_by_sku[sku] or false
 end
 
--- Whether there is something to read in a shared hash.
-local function is_filled(key)
-  return sizes[key] ~= 0
-end
-
 local function read_sku_rules(sku)
-  if rules_by_sku[sku] ~= nil or not is_filled(rules_key) then return true end
+  if rules_by_sku[sku] ~= nil or not filled[rules_key] then return true end
   local text = call("HGET", rules_key, sku)
   local rules = text and parse_rules(text)
   if rules == nil then return false end
@@ -52,7 +47,7 @@ end
 local function read_count(sku, user_id)
   if count_of(sku, user_id) then return true end
   local field = sku .. " " .. user_id
-  local text = is_filled(customers_key) and call("HGET", customers_key, field)
+  local text = filled[customers_key] and call("HGET", customers_key, field)
   if not text then return keep_count(sku, user_id, field, 0, 0) end
   local minus, units, below, active = string.match(text, "^(%-?)(%d+) (%-?)(%d+)$")
   units, active = whole(units), whole(active)
@@ -63,11 +58,12 @@ end
 
 -- Reads what the rules of some lines' skus are about; returns nil, or the name of a corrupt key.
 local function read_rules(lines, user_id)
-  if not is_filled(rules_key) then return nil end
+  if not filled[rules_key] then return nil end
   for i = 1, #lines do
     local sku = lines[i].sku
     if not read_sku_rules(sku) then return rules_key end
-    if rules_of(sku) and rules_of(sku).counts and user_id ~= "" and not read_count(sku, user_id) then
+    local rules = rules_of(sku)
+    if rules and rules.counts and user_id ~= "" and not read_count(sku, user_id) then
       return customers_key
     end
   end
@@ -78,7 +74,8 @@ end
 local function least_rule(lines, name)
   local least, sku = nil, nil
   for i = 1, #lines do
-    local number = rules_of(lines[i].sku) and rules_of(lines[i].sku)[name]
+    local rules = rules_of(lines[i].sku)
+    local number = rules and rules[name]
     if number and (not least or number < least) then least, sku = number, lines[i].sku end
   end
   return least, sku
@@ -119,7 +116,7 @@ local stopped_by_sku = {}
 
 -- What keeps everybody from taking a sku now, or nil. Somebody has to look at a stopped one first.
 local function closed_by(sku)
-  if is_filled(stopped_key) then
+  if filled[stopped_key] then
     if stopped_by_sku[sku] == nil then stopped_by_sku[sku] = call("HEXISTS", stopped_key, sku) == 1 end
     if stopped_by_sku[sku] then return "stopped" end
   end

@@ -33,7 +33,7 @@ end
 
 -- Why the rules refuse to sell or hold these lines, or nil. Call read_rules before.
 local function rules_reply(lines, user_id, holds, freed)
-  if not is_filled(rules_key) and not is_filled(stopped_key) then return nil end
+  if not filled[rules_key] and not filled[stopped_key] then return nil end
   local units = {}
   for i = 1, #lines do
     local line = lines[i]
@@ -43,7 +43,8 @@ local function rules_reply(lines, user_id, holds, freed)
   end
   for i = 1, #lines do
     local sku = lines[i].sku
-    local refused = rules_of(sku) and limit_reply(sku, rules_of(sku), user_id, units[sku], holds, freed)
+    local rules = rules_of(sku)
+    local refused = rules and limit_reply(sku, rules, user_id, units[sku], holds, freed)
     if refused then return refused end
   end
   return nil
@@ -63,8 +64,8 @@ end
 -- How long a hold of these lines lasts: as asked, else as their rules say, else as usual, and the jitter on
 -- top of it; never longer than any hold of them may.
 local function hold_ms_of(lines, asked_ms, usual_ms, jitter_ms)
-  if not is_filled(rules_key) then return math.min((asked_ms or usual_ms) + jitter_ms, HOLD_MS_MAX) end
-  local seconds = least_rule(lines, "hold_seconds")
+  if not filled[rules_key] then return math.min((asked_ms or usual_ms) + jitter_ms, HOLD_MS_MAX) end
+  local seconds = not asked_ms and least_rule(lines, "hold_seconds")
   local ms = asked_ms or (seconds and seconds * 1000) or usual_ms
   return math.min(ms + jitter_ms, hold_ms_max_of(lines))
 end

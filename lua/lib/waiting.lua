@@ -99,7 +99,7 @@ local function join_queue(queue, waiter)
   waiters[waiter.waiter_id] = waiter
   if queue.is_whole then queue.ids[#queue.ids + 1] = waiter.waiter_id end
   queue.count = queue.count + 1
-  sizes[waiting_key] = sizes[waiting_key] + 1
+  filled[waiting_key] = true
   change_queue(queue, { waiter = waiter, joins = true })
 end
 
@@ -187,7 +187,7 @@ end
 -- anybody, unless `kept`: then it is for those whom this script has not come to. Nil, or the name of a
 -- corrupt key, behind which nobody is served.
 local function serve(stock)
-  if not is_filled(waiting_key) then return nil end
+  if not filled[waiting_key] then return nil end
   local queue, corrupt = read_queue(name_of(stock))
   if not queue then return corrupt end
   stock.kept = false
@@ -213,7 +213,7 @@ end
 
 -- Before units of these lines are taken. Nil, or the name of a corrupt key.
 local function serve_lines(lines)
-  if not is_filled(waiting_key) then return nil end
+  if not filled[waiting_key] then return nil end
   for i = 1, #lines do
     local corrupt = serve(lines[i].stock)
     if corrupt then return corrupt end
@@ -224,7 +224,7 @@ end
 -- After units were given back. Should a queue be corrupt they are given back all the same, and whoever wants
 -- to take some is told.
 local function serve_changed()
-  if not is_filled(waiting_key) then return end
+  if not filled[waiting_key] then return end
   for i = 1, #touched do serve(touched[i]) end
 end
 

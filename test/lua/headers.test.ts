@@ -126,6 +126,14 @@ describe.each(allFiles)("%s", (file) => {
     expect(code).not.toMatch(/error_reply|status_reply|math\.random|\bos\./);
   });
 
+  test("takes as many arguments at once as it has names for", () => {
+    for (const [, names = "", count] of code.matchAll(
+      /local ([\w,\s]+?)\s*= next_args\((\d+)\)/g,
+    )) {
+      expect(names.split(",")).toHaveLength(Number(count));
+    }
+  });
+
   test("reads numbers with whole() alone", () => {
     const found = [...code.matchAll(/\btonumber\s*\(.*$/gm)].map(([text]) => text);
     expect(found).toEqual(file === "lib/batch.lua" ? ["tonumber(text)"] : []);

@@ -102,6 +102,8 @@ export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[
   function run(node: Node, name: string) {
     if (node.type === "AssignmentStatement" || node.type === "LocalStatement") {
       const variables = nodesOf(node.variables);
+      // `local sku, quantity = next_args(2)`; that it takes as many as it names, headers.test.ts looks at.
+      if (isTakingAll(node, take)) names.push(...variables.map(lastName));
       for (const [i, value] of nodesOf(node.init).entries()) run(value, lastName(variables[i]));
     } else if (node.type === "TableKeyString") {
       for (const value of nodesOf(node.value)) run(value, nameOf(node.key));
@@ -118,5 +120,10 @@ export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[
   for (const statement of chunk.body) run(statement, "");
   return names;
 }
+
+const isTakingAll = (node: Node, take: string) =>
+  nodesOf(node.init).some(
+    (value) => value.type === "CallExpression" && nameOf(value.base) === `${take}s`,
+  );
 
 const lastName = (node: unknown) => nameOf(node).replace(/^.*\./, "");

@@ -121,7 +121,7 @@ export const DECIDING: Mutant[] = [
     breaks: "a request that nobody waits for any more takes stock",
     promise: "G5",
     file: "lua/create_holds.lua",
-    text: 'if now > request.deadline then return { "LATE" } end',
+    text: 'if now > deadline then return { "LATE" } end',
     instead: "",
     tests: CREATE,
   },
