@@ -156,8 +156,7 @@ async function compareCounts({ redis, postgres }: Sides, skus: number): Promise<
   const { holds, active, levels } = rows[0];
   const deadlines = await redis.zcard(keys.deadlines);
   const shared = await redis.exists(
-    ...[keys.stream, keys.seq, keys.generation, keys.deadlines],
-    ...[keys.admission, keys.dead, keys.stores, keys.turns],
+    ...[...keys.shared, keys.admission, keys.dead, keys.stores, keys.turns],
   );
   const expected = skus + levels + 2 * holds + shared;
   const found = await redis.dbsize();

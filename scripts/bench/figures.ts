@@ -10,6 +10,8 @@ export type Figures = {
   /** Of the route that does nothing, just before, and what part of it the rate is. */
   noop_rate?: number | undefined;
   noop_ratio?: number | undefined;
+  /** The rate as a part of the one without the rules of a sale, just before or after. */
+  free_ratio?: number | undefined;
   /** CPU per request. */
   api_us?: number | undefined;
   redis_us?: number | undefined;

@@ -90,8 +90,7 @@ async function answerConstant(req: Request, res: Response) {
 function batchesOfOne({ scripts, keys, clock }: DecidingSide): Batcher {
   return {
     async submit(script, { keys: own_keys, args }, deadline) {
-      const { stream, seq, deadlines, generation } = keys;
-      const all_keys = [stream, seq, deadlines, generation, ...own_keys];
+      const all_keys = [...keys.shared, ...own_keys];
       const redis_deadline = String(Math.floor(clock.fromLocal(deadline)));
       const reply = await scripts.call(script, all_keys, ["1", redis_deadline, ...args]);
       return (reply as [number, [[string, ...unknown[]]]])[1][0]; // what every script replies

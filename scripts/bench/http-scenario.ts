@@ -48,7 +48,7 @@ export type HttpBooks = {
   compare(stack: Stack, skus: string[], units: number): Promise<string[]>;
 };
 
-const holdfastBooks: HttpBooks = {
+export const HOLDFAST_BOOKS: HttpBooks = {
   open: ({ redis }, skus, units) => stockUp(redis, skus, units),
   countDecided: async ({ redis }) => Number(await redis.get(keys.seq)),
   compare: (stack, skus, units) => compareBooks(stack, { skus, units }),
@@ -59,7 +59,7 @@ export function httpScenario(scenario: HttpScenario): Scenario {
     name: scenario.name,
     what: scenario.what,
     async run(bench) {
-      const { api, rows, units = PLENTY, books = holdfastBooks } = scenario;
+      const { api, rows, units = PLENTY, books = HOLDFAST_BOOKS } = scenario;
       bench.progress.step("starting");
       const stack = await startStack({ api, ...bench });
       const own_skus = Math.max(...rows.map(({ skus }) => skus));
@@ -107,11 +107,7 @@ async function measureRow(
   const name = [row.label, `${row.clients} clients`].filter((text) => text !== "").join(", ");
 
   progress.step(`${name}, warming up`);
-  for (const warm_up of is_noop ? [load] : [noop, load]) {
-    const warm_up_seconds = Math.min(2 * seconds, WARM_UP_SECONDS_MAX);
-    await runLoad(generator, { ...warm_up, seconds: warm_up_seconds }, parts);
-  }
-  await stack.untilQuiet();
+  for (const warm_up of is_noop ? [load] : [noop, load]) await warmUp(warm_up, bench, stack);
 
   const runs: Figures[] = [];
   for (let run = 1; run <= bench.runs; run += 1) {
@@ -130,9 +126,15 @@ async function measureRow(
   return runs;
 }
 
-async function measureRun(
+export async function warmUp(load: Load, { generator, parts }: Bench, stack: Stack) {
+  const seconds = Math.min(2 * load.seconds, WARM_UP_SECONDS_MAX);
+  await runLoad(generator, { ...load, seconds }, parts);
+  await stack.untilQuiet();
+}
+
+export async function measureRun(
   load: Load,
-  { answers, cpu = [...ALL_CPU] }: HttpScenario,
+  { answers, cpu = [...ALL_CPU] }: Pick<HttpScenario, "answers" | "cpu">,
   books: HttpBooks | null,
   { generator, parts, progress }: Bench,
   stack: Stack,

@@ -5,6 +5,7 @@ import { checkout, noop, refuse, reserveHot, reserveWide } from "./scenarios/htt
 import { overload } from "./scenarios/overload.ts";
 import { record } from "./scenarios/record.ts";
 import { redisHold } from "./scenarios/redis-hold.ts";
+import { rules } from "./scenarios/rules.ts";
 import { sweep } from "./scenarios/sweep.ts";
 
 /** In the order in which they are run. */
@@ -14,6 +15,7 @@ export const SCENARIOS: Scenario[] = [
   reserveWide,
   refuse,
   checkout,
+  rules,
   record,
   sweep,
   overload,
