@@ -39,6 +39,8 @@ export type Books = {
     /** Seqs that were noticed to be missing. */
     alarmed: Set<number>;
     dead_letters: number;
+    /** What each recovery says of what was lost: so many events, or so many at least. */
+    losses: { events_lost: number; exact: boolean }[];
     /** What the audit tells of, without stock that was set by hand. */
     drifts: { sku: string; kind: string }[];
     /** How often the audit has looked at all stocks since everything was recorded. */

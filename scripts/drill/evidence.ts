@@ -48,14 +48,14 @@ export const whole = (value: number) => Math.round(value).toLocaleString("en-US"
 export const lossesOf = ({ faults }: Evidence) =>
   faults.filter(({ kind }) => kindOf(kind).loses_data === true);
 
-/** How many events are gone, by what the system itself says; 0 when nothing was taken from it. */
-export const reportedLost = (evidence: Evidence) =>
-  lossesOf(evidence).reduce((sum, { readmission }) => sum + (readmission?.reported_lost ?? 0), 0);
+/** What the system itself says of it. Of what was not taken from it on purpose nothing may be lost. */
+export const reportsOf = (evidence: Evidence) =>
+  lossesOf(evidence).length > 0 ? evidence.books.postgres.losses : [];
 
-/** Whether so many things may be gone, by what the system itself says of it. */
-export function isReported(evidence: Evidence, number: number): boolean {
-  const says_at_least = lossesOf(evidence).some(
-    ({ readmission }) => readmission?.reported_lost != null && !readmission.reported_all,
-  );
-  return says_at_least || number <= reportedLost(evidence);
-}
+/** How many events are gone, by that. */
+export const reportedLost = (evidence: Evidence) =>
+  reportsOf(evidence).reduce((sum, { events_lost }) => sum + events_lost, 0);
+
+/** Whether so many things may be gone, by that. */
+export const isReported = (evidence: Evidence, number: number) =>
+  number <= reportedLost(evidence) || reportsOf(evidence).some(({ exact }) => !exact);

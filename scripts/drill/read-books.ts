@@ -106,6 +106,10 @@ async function readPostgres(postgres: pg.Client): Promise<Omit<Books["postgres"]
     history: new Map(history.map(({ sku, ...sums }) => [sku, sums])),
     alarmed: new Set(alarmed.map(({ seq }) => seq)),
     dead_letters: dead?.count ?? 0,
+    losses: await rowsOf(
+      `select events_lost::int, (report->>'heard_all')::boolean as exact
+       from recoveries order by recovery_id`,
+    ),
     drifts: await rowsOf(
       "select sku, kind from audit_findings where gone_at is null and kind <> 'CHANGED_OUTSIDE'",
     ),

@@ -17,6 +17,7 @@ function openLoss(readmission: Partial<Readmission> = {}): Scene {
     stocks.set("tea", { available: 2, held: 0, version: 5 });
   }
   redis.seq = 6;
+  postgres.losses = [{ events_lost: 1, exact: true }];
   postgres.alarmed.add(4);
   postgres.events = postgres.events.filter(({ seq }) => seq !== 4 && seq !== 7);
   postgres.takings = postgres.takings.filter(({ seq }) => seq !== 4 && seq !== 7);
@@ -27,8 +28,6 @@ function openLoss(readmission: Partial<Readmission> = {}): Scene {
         lost_at: at(1.4),
         shut_until: at(1.45),
         admitted_at: at(1.46),
-        reported_lost: 1,
-        reported_all: true,
         ...readmission,
       },
     },
@@ -59,11 +58,13 @@ test("a loss that is told of is kept, and stands there", () => {
 });
 
 test("a loss that is not told of is broken wherever it shows", () => {
-  expect(brokenIn(openLoss({ reported_lost: null }))).toEqual([
+  const scene = openLoss();
+  scene.books.postgres.losses = [];
+  expect(brokenIn(scene)).toEqual([
     "G2 1 of 5 acknowledged: H-cid is not in Redis",
     "G7 5 of 6 events: 1 of 6 events are not in Postgres",
     "G8 1 of 6 numbers: events 4 ... are missing",
-    "G11 events lost, as told: nothing: GET /v1/recovery does not say how much was lost",
+    "G11 events lost, as told: nothing: nothing says how much was lost",
   ]);
 });
 
@@ -75,8 +76,7 @@ test("whoever asks for what was lost and told of may get another one", () => {
   const hold = { ...bookHold("cid", 1.5, cancelled), hold_id: "H-cid2" };
   for (const { holds } of [scene.books.redis, scene.books.postgres]) holds.set("H-cid2", hold);
   expect(brokenIn(scene)).toEqual([]);
-  const untold = scene.faults[0]?.readmission;
-  if (untold) untold.reported_lost = 0;
+  scene.books.postgres.losses = [{ events_lost: 0, exact: true }];
   expect(brokenIn(scene)).toContainEqual(expect.stringMatching(/^G3 1 of 2 repeated/));
 });
 
@@ -87,9 +87,10 @@ test("more is gone than was told", () => {
 });
 
 test("more is gone than was told, and it was told that there may be more", () => {
-  const scene = openLoss({ reported_all: false });
+  const scene = openLoss();
+  scene.books.postgres.losses = [{ events_lost: 1, exact: false }];
   for (const { holds } of [scene.books.redis, scene.books.postgres]) holds.delete("H-bob");
-  const why = "GET /v1/recovery does not know how much was lost, though nothing else had failed";
+  const why = "it is not known how much was lost, though nothing else had failed";
   expect(brokenIn(scene).filter((line) => line.startsWith("G2"))).toEqual([]);
   expect(brokenIn(scene)).toContainEqual(`G11 events lost, as told: at least 1: ${why}`);
   scene.faults.push(fault("worker", 1.3, { back: 1.5, accepted: 2 }));
@@ -97,8 +98,9 @@ test("more is gone than was told, and it was told that there may be more", () =>
 });
 
 test("more is told than is gone", () => {
-  const broken = brokenIn(openLoss({ reported_lost: 2 }));
-  expect(broken).toEqual(["G7 5 of 6 events: Redis counts 6 events, Postgres has 5"]);
+  const scene = openLoss();
+  scene.books.postgres.losses = [{ events_lost: 2, exact: true }];
+  expect(brokenIn(scene)).toEqual(["G7 5 of 6 events: Redis counts 6 events, Postgres has 5"]);
 });
 
 test.each([

@@ -72,6 +72,7 @@ function openBooks(): Books {
       history: new Map([[SKU, { available: 2, held: 0 }]]),
       alarmed: new Set(),
       dead_letters: 0,
+      losses: [],
       drifts: [],
       audits: 2,
     },

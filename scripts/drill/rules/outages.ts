@@ -1,8 +1,7 @@
-import { count, type Evidence, type Finding, lossesOf, whole } from "../evidence.ts";
+import { count, type Evidence, type Finding, lossesOf, reportsOf, whole } from "../evidence.ts";
 import type { Fault } from "../faults.ts";
 import { isUnavailable } from "../journal.ts";
 import { kindOf } from "../kinds.ts";
-import type { Readmission } from "../readmission.ts";
 import { answerOf } from "../told.ts";
 
 /** Of the issue: after it lost everything, Redis is open again within this time. */
@@ -50,33 +49,30 @@ function shutAfterLoss(evidence: Evidence): Finding {
   return times.length === 0 ? { ...row, figure: NOT_TRIED } : row;
 }
 
-function told(readmission: Readmission | undefined): string {
-  const { reported_lost = null, reported_all = false } = readmission ?? {};
-  if (reported_lost === null) return "nothing";
-  return reported_all ? `${reported_lost}` : `at least ${reported_lost}`;
-}
-
 function readmitted(evidence: Evidence): Finding {
   const losses = lossesOf(evidence);
   const wrong = losses.flatMap(({ readmission }) => {
     if (!readmission) return [];
-    const { lost_at, admitted_at, reported_lost, reported_all } = readmission;
+    const { lost_at, admitted_at } = readmission;
     if (admitted_at === null) return ["nobody noticed that Redis is empty, and let it in again"];
     const took_ms = admitted_at - lost_at;
-    return [
-      took_ms > READMITTED_MS_MAX ? [`Redis was let in after ${whole(took_ms)} ms only`] : [],
-      reported_lost === null ? ["GET /v1/recovery does not say how much was lost"] : [],
-      // Somebody has listened to Redis all the time.
-      !reported_all && losses.length === evidence.faults.length
-        ? ["GET /v1/recovery does not know how much was lost, though nothing else had failed"]
-        : [],
-    ].flat();
+    return took_ms > READMITTED_MS_MAX ? [`Redis was let in after ${whole(took_ms)} ms only`] : [];
   });
-  const reports = losses.map(({ readmission }) => told(readmission));
+  const reports = reportsOf(evidence);
+  if (losses.length > 0 && reports.length === 0) wrong.push("nothing says how much was lost");
+  // Then somebody has listened to Redis all the time.
+  const nothing_else_failed = losses.length === evidence.faults.length;
+  if (nothing_else_failed && reports.some(({ exact }) => !exact)) {
+    wrong.push("it is not known how much was lost, though nothing else had failed");
+  }
+  const told = reports.map(({ events_lost, exact }) =>
+    exact ? `${events_lost}` : `at least ${events_lost}`,
+  );
   return {
     promise: "G11",
     says: "an emptied Redis, back in 10 s and the loss told",
-    figure: losses.length === 0 ? NOT_TRIED : `events lost, as told: ${reports.join(", ")}`,
+    figure:
+      losses.length === 0 ? NOT_TRIED : `events lost, as told: ${told.join(", ") || "nothing"}`,
     verdict: losses.length === 0 ? "not tried" : wrong.length > 0 ? "BROKEN" : "kept",
     wrong,
   };
