@@ -68,4 +68,4 @@ export const isAccepted = (outcome: Outcome) =>
 export const isShort = (code: string | undefined) => code === "SOLD_OUT" || code === "ALL_HELD";
 
 /** Nothing was decided, or nobody knows: the request is to be made again with the same key. */
-export const isUnavailable = ({ status }: Answer) => status === 503 || status === 504;
+export const isUnavailable = ({ status }: Answer) => [503, 504, 408].includes(status);

@@ -120,12 +120,14 @@ function unexplained({ journal, told }: Evidence): Finding {
 }
 
 function isExplained(
-  { request, key, ended_at }: Entry,
+  { request, key, ended_at, frozen_ms }: Entry,
   answer: Answer,
   holds: Map<string, ToldHold>,
   misused: Set<string>,
 ): boolean {
   const { status, code = "" } = answer;
+  // An API that was frozen for seconds believes that its client was.
+  if (code === "REQUEST_TIMEOUT") return status === 408 && frozen_ms > 0;
   if (isUnavailable(answer)) return UNAVAILABLE_CODES.has(code);
   if (code === "IDEMPOTENCY_KEY_REUSED") return status === 422 && misused.has(key);
   if (request.action === "RESERVE") {
