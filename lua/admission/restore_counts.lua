@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Gives back what customers have of skus that are limited per customer. The ledger has all that was decided,
--- so the first chunk takes the place of whatever Redis has. With it goes the index of own holds, which may name
--- some that have ended since: without it the ledger is asked.
+-- Gives back what customers have of skus that are limited per customer. The ledger has all that was
+-- decided, so the first chunk takes the place of whatever Redis has. With it goes the index of own holds,
+-- which may name some that have ended since: without it the ledger is asked.
 -- KEYS  admission, customers, own_holds
 -- ARGV  token, part (FIRST, or NEXT), counts (a JSON list; of each, both of them texts: field, and count)
 -- Reply {RESTORED, counts} | {LOST}, what was written

@@ -2,9 +2,9 @@
 -- Gives back who waits for which stocks. The ledger has all that was decided, so the first chunk takes the
 -- place of whatever queues Redis has, and of all who wait in them.
 -- KEYS  admission, waiting; for each waiter: waiter, queue, places
--- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues, places and waiters), waiters (a JSON list; of each,
---       all of them texts: waiter_id, stock, sku, store_id, user_id, quantity, offer_ms, joined_at and
---       joined_seq)
+-- ARGV  token, part (FIRST, or NEXT), prefixes (JSON; of queues, places and waiters), waiters (a JSON list;
+--       of each, all of them texts: waiter_id, stock, sku, store_id, user_id, quantity, offer_ms, joined_at
+--       and joined_seq)
 -- Reply {RESTORED, waiters} | {LOST}, what was written
 -- include lib/batch.lua
 

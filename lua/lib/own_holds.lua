@@ -1,5 +1,5 @@
--- Which active hold a customer has of a sku: of skus with rules, of holds asked for with REPLACE, and of those
--- that were offered. There is an entry as long as the hold is active. Needs lib/rules.lua.
+-- Which active hold a customer has of a sku: of skus with rules, of holds asked for with REPLACE, and of
+-- those that were offered. There is an entry as long as the hold is active. Needs lib/rules.lua.
 local own_by_field, changed_own, own_known = {}, {}, false
 
 local function own_field(sku, user_id)

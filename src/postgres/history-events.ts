@@ -100,9 +100,9 @@ const ALL_EVENTS = `
   where recorded_id >= $1 and payload is not null
   order by recorded_id limit $2`;
 
-// An event is about the stocks that it moves, and about those that it names and leaves as they are. It may have
-// several rows in either table, and it is forgotten before its movements are. Each event is looked up by itself
-// (hence `limit 1`): in a join of all of both, most would be read for nothing.
+// An event is about the stocks that it moves, and about those that it names and leaves as they are. It may
+// have several rows in either table, and it is forgotten before its movements are. Each event is looked up by
+// itself (hence `limit 1`): in a join of all of both, most would be read for nothing.
 const pageOfTable = (table: "stock_movements" | "unmoved_stocks", condition: string) => `
   select named.recorded_id
   from (
