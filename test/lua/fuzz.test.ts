@@ -4,6 +4,7 @@ import { readScripts, type ScriptName } from "../../src/redis/scripts.ts";
 import { isServing } from "./explain-waiters.ts";
 import { checkBooks } from "./fuzz-books.ts";
 import { changingStory } from "./fuzz-changing-story.ts";
+import { endingsStory } from "./fuzz-endings-story.ts";
 import { anyStep, corruptions, garbledStep } from "./fuzz-steps.ts";
 import { FULL_SKU, limitSales, SKUS, STORES, type Step, startAnew } from "./fuzz-world.ts";
 import { readHeader } from "./lua-source.ts";
@@ -111,7 +112,11 @@ const steps = (arbitrary: fc.Arbitrary<Step | Step[]>, minLength: number, maxLen
     );
 const asksAgain = ({ script }: Step) => script !== "cancel_holds";
 const orStory = (step: fc.Arbitrary<Step>) =>
-  fc.oneof({ weight: 20, arbitrary: step }, { weight: 1, arbitrary: changingStory });
+  fc.oneof(
+    { weight: 20, arbitrary: step },
+    { weight: 1, arbitrary: changingStory },
+    { weight: 1, arbitrary: endingsStory },
+  );
 
 describe("whatever the scripts are asked", () => {
   test(
