@@ -114,7 +114,7 @@ test("a sku that somebody sells has as much stock afterwards, time and again", a
   await liar.close();
   // Every request brought the token.
   expect([...seen]).toEqual(["Bearer abc.def"]);
-}, 180_000);
+}, 400_000);
 
 const isReserve = ({ method, path }: Asked) => method === "POST" && path === "/v1/reservations";
 test.each<[string, Parameters<typeof openLiar>[0], string, string]>([
