@@ -3,6 +3,7 @@ import { LEDGER } from "./list/ledger.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
 import { RECORDING } from "./list/recording.ts";
 import { RECOVERY } from "./list/recovery.ts";
+import { SALE } from "./list/sale.ts";
 import { STOCK } from "./list/stock.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -14,4 +15,5 @@ export const MUTANTS: Mutant[] = [
   ...RECORDING,
   ...RECOVERY,
   ...LEDGER,
+  ...SALE,
 ];
