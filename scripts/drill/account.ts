@@ -1,8 +1,12 @@
 import type { Evidence, Finding } from "./evidence.ts";
 import { holdFindings } from "./rules/holds.ts";
+import { limitFindings } from "./rules/limits.ts";
 import { outageFindings } from "./rules/outages.ts";
+import { paymentFinding } from "./rules/payments.ts";
+import { queueFinding } from "./rules/queues.ts";
 import { recordFindings } from "./rules/record.ts";
 import { requestFindings } from "./rules/requests.ts";
+import { returnFinding } from "./rules/returns.ts";
 import { stockFindings } from "./rules/stock.ts";
 import { readTold } from "./told.ts";
 
@@ -18,6 +22,10 @@ export function drawAccount(found: Omit<Evidence, "told">): {
     ...requestFindings(evidence),
     ...recordFindings(evidence),
     ...outageFindings(evidence),
+    ...limitFindings(evidence),
+    queueFinding(evidence),
+    paymentFinding(evidence),
+    returnFinding(evidence),
   ];
   return { evidence, findings: findings.toSorted((one, other) => rank(one) - rank(other)) };
 }

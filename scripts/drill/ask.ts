@@ -1,32 +1,13 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import { text } from "node:stream/consumers";
-import { z } from "zod";
 import { monotonicNow } from "../../src/now.ts";
-import type { Answer, Outcome, Request } from "./journal.ts";
+import { callOf, readAnswer } from "./calls.ts";
+import type { Outcome, Request } from "./journal.ts";
 
 /** The API's own time for a request, its default. */
 export const BUDGET_MS = 2_000;
 /** What comes on top of it before a request counts as hung: all of this shares one machine. */
 export const SLACK_MS = 2_000;
 const SOCKETS_MAX = 1_000;
-
-/** An answer that is complete and yet not one of ours. */
-export const UNREADABLE = "UNREADABLE";
-
-const PATHS = { RESERVE: "/holds/reserve", CONFIRM: "/holds/confirm", CANCEL: "/holds/cancel" };
-
-const time = z.iso
-  .datetime()
-  .transform((text) => Date.parse(text))
-  .optional();
-const told = z.object({
-  code: z.string().optional(),
-  hold_id: z.string().optional(),
-  status: z.union([z.string(), z.number()]).optional(),
-  order_id: z.string().optional(),
-  expires_at: time,
-  confirmed_at: time,
-});
 
 /** One attempt, as the journal has it. */
 export type Attempt = {
@@ -88,9 +69,10 @@ export function createAsker(url: string, frozenMs: (from: number, to: number) =>
   }
 
   function send(request: Request, key: string) {
-    const json = JSON.stringify(bodyOf(request));
-    const sent = httpRequest(`${url}${PATHS[request.action]}`, {
-      method: "POST",
+    const { method, path, body } = callOf(request);
+    const json = body ? JSON.stringify(body) : "";
+    const sent = httpRequest(`${url}${path}`, {
+      method,
       agent,
       headers: {
         "Content-Type": "application/json",
@@ -106,37 +88,5 @@ export function createAsker(url: string, frozenMs: (from: number, to: number) =>
 }
 
 const since = (at: number) => monotonicNow() - at;
-
-function bodyOf(request: Request) {
-  switch (request.action) {
-    case "RESERVE": {
-      const { sku, units, user_id, ttl_seconds } = request;
-      return { sku, qty: units, user_id, ttl_seconds };
-    }
-    case "CONFIRM":
-      return { hold_id: request.hold_id, payment_ref: request.payment_ref };
-    case "CANCEL":
-      return { hold_id: request.hold_id };
-  }
-}
-
-/** Rejects when the connection breaks before the answer is complete. */
-async function readAnswer(response: IncomingMessage): Promise<Answer> {
-  const { statusCode: status = 0, headers } = response;
-  const replayed = headers["idempotent-replayed"] === "true";
-  const body = parseBody(await text(response));
-  if (!body) return { status, replayed, code: UNREADABLE };
-  const { status: hold_status, ...rest } = body;
-  // Problems have a member of this name, too: the number.
-  return { ...rest, status, replayed, ...(typeof hold_status === "string" ? { hold_status } : {}) };
-}
-
-function parseBody(json: string) {
-  try {
-    return told.parse(JSON.parse(json));
-  } catch {
-    return null;
-  }
-}
 
 const retryAfterMs = ({ headers }: IncomingMessage) => (Number(headers["retry-after"]) || 0) * 1000;

@@ -1,4 +1,6 @@
 import type { HoldStatus } from "../../src/domain/hold.ts";
+import type { LimitedSale } from "./limited-sale.ts";
+import type { Moment } from "./story.ts";
 
 /** A hold as one of the two stores has it. Times are ms since 1970. */
 export type BookHold = {
@@ -11,6 +13,8 @@ export type BookHold = {
   ended_at: number | null;
   order_id: string | null;
   payment_ref: string | null;
+  /** It was sold after its deadline. */
+  late: boolean;
 };
 
 export type Stock = { available: number; held: number; version: number };
@@ -22,6 +26,8 @@ export type Book = { holds: Map<string, BookHold>; stocks: Map<string, Stock> };
 export type Books = {
   /** How many units of each SKU were put on sale. */
   stocked: Map<string, number>;
+  /** Those of them that were sold by rules, and the rules. */
+  limited: LimitedSale;
   redis: Book & {
     /** The number of the newest event, which counts without gaps. */
     seq: number;
@@ -30,10 +36,32 @@ export type Books = {
   };
   postgres: Book & {
     /** By seq. */
-    events: { seq: number; type: string; hold_id: string | null }[];
-    /** What holds did to stocks, by seq: units that were taken (negative) or came back. */
+    events: {
+      seq: number;
+      type: string;
+      hold_id: string | null;
+      /** What the request's idempotency key is remembered by. */
+      key?: string | null | undefined;
+    }[];
+    /** Of what was sold by rules, all that has happened, by seq. */
+    story: Moment[];
+    /** What holds and returns did to stocks, by seq: units that were taken (negative) or came back. */
     takings: { seq: number; sku: string; available_delta: number }[];
     orders: { order_id: string; hold_id: string; payment_ref: string | null }[];
+    unfulfilled: { payment_id: string; hold_id: string; payment_ref: string }[];
+    /** What came back of each line of an order, and how much was sold of it. */
+    returns: {
+      return_id: string;
+      order_id: string;
+      sku: string;
+      units: number;
+      sold: number;
+      restock: boolean;
+      /** Whether Redis has done it, and that is recorded. */
+      done: boolean;
+    }[];
+    /** Everybody who has joined a queue. */
+    waiters: Map<string, { user_id: string; status: string; hold_id: string | null }>;
     /** What the history of each stock adds up to. */
     history: Map<string, { available: number; held: number }>;
     /** Seqs that were noticed to be missing. */

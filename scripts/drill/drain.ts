@@ -19,9 +19,27 @@ type Stores = Pick<Stack, "database_url" | "withRedis">;
 export async function untilDrained(stack: Stores, progress: Pick<Progress, "step">): Promise<void> {
   try {
     await until("every hold ends", () => hasEnded(stack), DRAIN_MS_MAX);
+    await untilTakenBack(stack);
     await untilRecorded(stack);
   } catch (error) {
     progress.step(`going on without: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+// What was promised to come back comes back, though nobody asks again: the worker sees to that.
+async function untilTakenBack({ database_url }: Stores): Promise<void> {
+  const postgres = new pg.Client({ connectionString: database_url });
+  await postgres.connect();
+  try {
+    const look = async () => {
+      const { rows } = await postgres.query(
+        "select from order_returns where returned_at is null limit 1",
+      );
+      return rows.length === 0 ? true : undefined;
+    };
+    await until("every return is done", look, DRAIN_MS_MAX);
+  } finally {
+    await postgres.end();
   }
 }
 

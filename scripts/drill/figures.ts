@@ -54,8 +54,13 @@ function doneIn(accepted: Entry[]): string[] {
   return [
     counted("held", is("RESERVE")),
     counted("paid", is("CONFIRM")),
+    counted("given more time", is("EXTEND")),
+    counted("taken back", is("RETURN")),
     counted("cancelled", (entry) => is("CANCEL")(entry) && !isTooLate(entry)),
     counted("expired before they were cancelled", isTooLate),
+    counted("queued", is("JOIN")),
+    counted("told of an offer", is("LOOK")),
+    counted("left a queue", is("LEAVE")),
     again === 0 ? [] : `${whole(again)} asked and told again`,
   ].flat();
 }

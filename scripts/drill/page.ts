@@ -34,13 +34,22 @@ function intro({ books, sale, faults }: Evidence, { seed, shoppers }: Options): 
     `Holdfast's drill, seed ${seed}, ${new Date(sale.opened_at).toISOString()}, ${machine}`,
     "",
     ...wrapped(
-      `${whole(units)} units of ${books.stocked.size} products were on sale for ${seconds.toFixed(0)} s. ` +
-        `${came} shoppers came, who paid, paid too late, cancelled, left, asked twice, or cut the connection and ` +
-        `asked again. Meanwhile ${faultsOf(faults.length)} struck the system, at random moments. ` +
+      `${whole(units)} units of ${books.stocked.size} products were on sale for ${seconds.toFixed(0)} s` +
+        `${byRules(books)}. ${came} shoppers came, who paid, paid too late, cancelled, left, asked twice, or cut ` +
+        `the connection and asked again. Meanwhile ${faultsOf(faults.length)} struck the system, at random moments. ` +
         "Every answer was written down, and afterwards laid beside what both stores say: Redis, which decides, " +
         "and Postgres, which remembers.",
     ),
   ];
+}
+
+function byRules({ limited }: Evidence["books"]): string {
+  const [rules] = limited.values();
+  if (!rules) return "";
+  return (
+    `, ${limited.size} of them by rules: from a set time on, ${rules.max_per_customer} for each customer and ` +
+    `${rules.max_active_holds} hold at a time, with more time for who pays, a queue, and returns`
+  );
 }
 
 const faultsOf = (count: number) => (count === 1 ? "one fault" : `${count} faults`);

@@ -5,17 +5,21 @@ import { monotonicNow } from "../../src/now.ts";
 import type { Progress } from "../bench/progress.ts";
 import { drawAccount, isBroken } from "./account.ts";
 import { createAsker } from "./ask.ts";
+import { visit } from "./customer.ts";
+import { planCustomer } from "./customer-plan.ts";
 import { untilAudited, untilDrained } from "./drain.ts";
 import type { Finding } from "./evidence.ts";
 import { planFaults } from "./fault-plan.ts";
 import { createFaults, type Fault } from "./faults.ts";
 import { createJournal, type Entry } from "./journal.ts";
 import { kindOf } from "./kinds.ts";
+import { planLimitedSale, setRules, shareLimited, unitsOf } from "./limited-sale.ts";
 import type { Options } from "./options.ts";
 import { formatPage } from "./page.ts";
 import { readBooks } from "./read-books.ts";
-import { holdSale } from "./sale.ts";
-import { planOffer } from "./shopper-plan.ts";
+import { holdSale, together } from "./sale.ts";
+import { shop } from "./shopper.ts";
+import { planOffer, planShopper } from "./shopper-plan.ts";
 import { type Stack, startStack } from "./stack.ts";
 import { stockUp } from "./stock-up.ts";
 
@@ -93,19 +97,35 @@ async function drill(
 ) {
   const { stack, journal, progress } = deps;
   const { seed, seconds, shoppers, kinds } = options;
-  const offer = planOffer(options.units);
-  await stockUp(stack, offer);
+  const shared = shareLimited(options);
+  const offer = planOffer(options.units - shared.units);
+  const limitedAt = (at: number) => planLimitedSale(shared.units, shared.ms, at);
+  const stocked = new Map([...offer, ...unitsOf(limitedAt(0))]);
+  await stockUp(stack, stocked);
 
+  // When a thing opens is told before the first shopper comes, and so by then it is true.
   const opened_at = monotonicNow() + OPENS_AFTER_MS;
+  const limited = limitedAt(opened_at);
+  await setRules(stack, limited);
   const over = new AbortController();
   const onOver = (fault: Fault) => progress.step(describe(fault, opened_at));
   const { faults, strikeAll } = createFaults({ stack, journal, onOver, over: over.signal });
   const asker = createAsker(stack.api_url, stack.apiFrozenMs);
   progress.step(`the sale opens: ${options.units} units, ${shoppers} shoppers, seed ${seed}`);
-  const [sale] = await Promise.all([
-    holdSale({ seed, seconds, shoppers, offer, opened_at, asker, journal }),
+  const world = { seed, asker, journal };
+  const { customers } = shared;
+  const [plain, by_rules] = await Promise.all([
+    holdSale({ opened_at, seconds }, shoppers - customers, (number) => {
+      const plan = planShopper(number, { seed, seconds, shoppers: shoppers - customers, offer });
+      return { comes_at_ms: plan.comes_at_ms, shop: () => shop(plan, world) };
+    }),
+    holdSale({ opened_at, seconds }, customers, (number) => {
+      const plan = planCustomer(number, { seed, ms: shared.ms, customers, sale: limited });
+      return { comes_at_ms: plan.comes_at_ms, shop: () => visit(plan, world) };
+    }),
     strikeAll(planFaults({ seed, seconds, kinds }), opened_at),
   ]);
+  const sale = together(plain, by_rules);
   progress.step("the sale is over, waiting until all is recorded");
   await untilDrained(stack, progress);
   const audits = await untilAudited(stack);
@@ -113,7 +133,7 @@ async function drill(
   asker.close();
 
   progress.step("comparing what shoppers were told with both stores");
-  const books = await readBooks(stack, offer, audits);
+  const books = await readBooks(stack, stocked, audits, limited);
   const found = { journal: journal.entries, books, faults, sale };
   const { evidence, findings } = drawAccount(found);
   return { findings, page: formatPage(evidence, findings, options) };

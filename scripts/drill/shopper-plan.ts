@@ -59,7 +59,12 @@ export function planOffer(units: number): Offer {
   );
 }
 
-const ASKING: Record<Asking, number> = { ONCE: 60, TWICE: 10, DOUBLE_CLICK: 10, CUT_OFF: 20 };
+export const ASKING: Record<Asking, number> = {
+  ONCE: 60,
+  TWICE: 10,
+  DOUBLE_CLICK: 10,
+  CUT_OFF: 20,
+};
 const ENDINGS: Record<Ending, number> = {
   PAY_AT_ONCE: 22,
   PAY_IN_TIME: 13,
@@ -72,7 +77,7 @@ const ENDINGS: Record<Ending, number> = {
 /** Longer than what lies between the hold and its payment, outages included; short enough to wait for. */
 const PATIENT_TTL_SECONDS = 20;
 /** A request takes some milliseconds: so it is cut off before, while and after it is carried out. */
-const CUT_AFTER_MS_MAX = 15;
+export const CUT_AFTER_MS_MAX = 15;
 
 /**
  * What a shopper is going to do, whatever the others do. One product after the other goes on sale, so that

@@ -54,6 +54,7 @@ function openBooks(): Books {
   const taking = (seq: number, available_delta: number) => ({ seq, sku: SKU, available_delta });
   return {
     stocked: new Map([[SKU, 3]]),
+    limited: new Map(),
     redis: { holds: holds(), stocks: stocks(), seq: 7, unrecorded: 0 },
     postgres: {
       holds: holds(),
@@ -70,6 +71,7 @@ function openBooks(): Books {
       takings: [2, 3, 4].map((seq) => taking(seq, -1)).concat(taking(6, 1), taking(7, 1)),
       orders: [{ order_id: "O-ann", hold_id: "H-ann", payment_ref: "payment-ann" }],
       history: new Map([[SKU, { available: 2, held: 0 }]]),
+      ...{ story: [], unfulfilled: [], returns: [], waiters: new Map() },
       alarmed: new Set(),
       dead_letters: 0,
       losses: [],
@@ -90,6 +92,7 @@ export function bookHold(who: string, seconds: number, more: Partial<BookHold>):
     ended_at: null,
     order_id: null,
     payment_ref: more.status === "CONFIRMED" ? `payment-${who}` : null,
+    late: false,
     ...more,
   };
 }

@@ -1,13 +1,13 @@
 import { count, type Evidence, type Finding } from "../evidence.ts";
-import { isAccepted } from "../journal.ts";
-import { answerOf } from "../told.ts";
-import { forgivenHolds, holdIn, lostFinding } from "./lost.ts";
+import { isAccepted, isDecision } from "../journal.ts";
+import { answerOf, holdIn, offerOf } from "../told.ts";
+import { forgiven, lostFinding } from "./lost.ts";
 
 /** What was promised to a shopper stays so, and happens once. */
 export function holdFindings(evidence: Evidence): Finding[] {
   return [
     lostFinding(evidence),
-    twoHoldsForAKey(evidence),
+    twoEffectsOfAKey(evidence),
     twoOrdersForAPayment(evidence),
     otherAnswer(evidence),
     endedTwice(evidence),
@@ -15,24 +15,35 @@ export function holdFindings(evidence: Evidence): Finding[] {
   ];
 }
 
-// Each shopper has one key to reserve with, so that holds tell whose key it was, answered or not.
-function twoHoldsForAKey({ books, told }: Evidence): Finding {
+// A shopper has a key to reserve with, so that holds tell whose key it was, answered or not. Whoever comes more
+// often has as many, and what was offered in a queue besides. And the events tell of their keys themselves.
+function twoEffectsOfAKey({ books, told }: Evidence): Finding {
   const wrong = new Map<string, string>();
+  const keys = told.keys.filter(({ entries }) => entries[0]?.request.action === "RESERVE");
+  const own_keys = Map.groupBy(keys, ({ entries: [entry] }) =>
+    entry && "user_id" in entry.request ? entry.request.user_id : "",
+  );
+  const offers = new Set([...books.postgres.waiters.keys()].map(offerOf));
   for (const { holds } of [books.redis, books.postgres]) {
-    for (const [user_id, of_user] of Map.groupBy(holds.values(), ({ user_id }) => user_id)) {
-      if (of_user.length > 1) wrong.set(user_id, `${user_id} has ${of_user.length} holds`);
+    const reserved = [...holds.values()].filter(({ hold_id }) => !offers.has(hold_id));
+    for (const [user_id, of_user] of Map.groupBy(reserved, ({ user_id }) => user_id)) {
+      const keys_max = own_keys.get(user_id)?.length ?? 1;
+      if (of_user.length > keys_max) wrong.set(user_id, `${user_id} has ${of_user.length} holds`);
     }
   }
-  const keys = told.keys.filter(({ entries }) => entries[0]?.request.action === "RESERVE").length;
-  const of = { number: keys, what: "keys" };
-  return count("G3", "keys with two holds", [...wrong.values()], of);
+  const by_key = Map.groupBy(books.postgres.events, ({ key }) => key ?? "");
+  for (const [key, events] of by_key) {
+    if (key !== "" && events.length > 1) wrong.set(key, `${key} did ${events.length} things`);
+  }
+  const of = { number: keys.length, what: "keys" };
+  return count("G3", "keys with two holds, or two of any effect", [...wrong.values()], of);
 }
 
 function twoOrdersForAPayment(evidence: Evidence): Finding {
   const { books, journal } = evidence;
   const { orders } = books.postgres;
-  const forgiven = forgivenHolds(evidence);
-  const told = journal.filter(({ request }) => !forgiven.has(holdIn(request)));
+  const gone = forgiven(evidence);
+  const told = journal.filter(({ request }) => !gone.has(holdIn(request)));
   const order_ids = Map.groupBy(
     [
       ...orders,
@@ -58,21 +69,25 @@ function paidIn(entry: Evidence["journal"][number]) {
   return [{ payment_ref: request.payment_ref, order_id }];
 }
 
+const SAID = [
+  ...(["hold_id", "expires_at", "order_id", "confirmed_at"] as const),
+  ...(["waiter_id", "waiter_status", "return_id", "returned_at"] as const),
+];
+
 // Whoever asks again with the same key gets what was answered before.
 function otherAnswer(evidence: Evidence): Finding {
-  const forgiven = forgivenHolds(evidence);
+  const gone = forgiven(evidence);
   const wrong: string[] = [];
   let repeated = 0;
   for (const { key, entries } of evidence.told.keys) {
     const accepted = entries
-      .filter(({ request, outcome }) => isAccepted(outcome) && !forgiven.has(holdIn(request)))
+      .filter(isDecision)
+      .filter(({ request, outcome }) => isAccepted(outcome) && !gone.has(holdIn(request)))
       .map(answerOf)
-      .filter((answer) => !forgiven.has(answer?.hold_id ?? ""));
+      .filter((answer) => !gone.has(answer?.hold_id ?? "") && !gone.has(answer?.waiter_id ?? ""));
     if (accepted.length > 1) repeated += accepted.length - 1;
     const different = new Set(
-      accepted.map((answer) =>
-        [answer?.hold_id, answer?.expires_at, answer?.order_id, answer?.confirmed_at].join(" "),
-      ),
+      accepted.map((answer) => SAID.map((name) => answer?.[name]).join(" ")),
     );
     if (different.size > 1) wrong.push(`${key} was answered ${[...different].join(" and ")}`);
   }
@@ -82,16 +97,29 @@ function otherAnswer(evidence: Evidence): Finding {
 
 const ENDING_EVENTS = new Set(["HOLD_CONFIRMED", "HOLD_CANCELLED", "HOLD_EXPIRED"]);
 
+const LATE = new Set(["HOLD_EXPIRED HOLD_CONFIRMED", "EXPIRED CONFIRMED"]);
+
 function endedTwice(evidence: Evidence): Finding {
   const { books, told } = evidence;
-  const forgiven = forgivenHolds(evidence);
+  const gone = forgiven(evidence);
   const ends = books.postgres.events.filter(({ type }) => ENDING_EVENTS.has(type));
   const by_hold = Map.groupBy(ends, ({ hold_id }) => hold_id);
+  // What has expired may yet be sold, for money that has moved.
+  const isOnce = (ends: string[], hold_id: string | null) => {
+    const is_late = books.postgres.holds.get(hold_id ?? "")?.late === true;
+    const [first = "", second = ""] = ends.toSorted().toReversed();
+    return ends.length < 2 || (is_late && ends.length === 2 && LATE.has(`${first} ${second}`));
+  };
   const recorded = [...by_hold].flatMap(([hold_id, all]) =>
-    all.length > 1 ? [`${hold_id}: ${all.map(({ type }) => type).join(" and ")}`] : [],
+    isOnce(
+      all.map(({ type }) => type),
+      hold_id,
+    )
+      ? []
+      : [`${hold_id}: ${all.map(({ type }) => type).join(" and ")}`],
   );
   const answered = [...told.holds.values()].flatMap(({ hold_id, endings, order_ids }) =>
-    !forgiven.has(hold_id) && (endings.size > 1 || order_ids.size > 1)
+    !gone.has(hold_id) && (!isOnce([...endings], hold_id) || order_ids.size > 1)
       ? [`${hold_id}: told ${[...endings, ...order_ids].join(" and ")}`]
       : [],
   );

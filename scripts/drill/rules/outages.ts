@@ -1,6 +1,6 @@
 import { count, type Evidence, type Finding, lossesOf, reportsOf, whole } from "../evidence.ts";
 import type { Fault } from "../faults.ts";
-import { isUnavailable } from "../journal.ts";
+import { isDecision, isUnavailable } from "../journal.ts";
 import { kindOf } from "../kinds.ts";
 import { answerOf } from "../told.ts";
 
@@ -118,7 +118,7 @@ function recovered({ faults, sale }: Evidence): Finding {
 const decisionsOf = ({ journal }: Evidence) =>
   journal.filter((entry) => {
     const answer = answerOf(entry);
-    return answer !== undefined && !isUnavailable(answer);
+    return answer !== undefined && isDecision(entry) && !isUnavailable(answer);
   });
 
 const isWithin = ({ sent_at, ended_at }: { sent_at: number; ended_at: number }, time: Time) =>

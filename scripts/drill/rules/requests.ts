@@ -1,31 +1,23 @@
 import { BUDGET_MS, SLACK_MS } from "../ask.ts";
 import { count, type Evidence, type Finding, whole } from "../evidence.ts";
-import { type Answer, type Entry, isShort, isUnavailable } from "../journal.ts";
-import { answerOf, type ToldHold } from "../told.ts";
-import { forgivenHolds } from "./lost.ts";
+import { type Answer, type Entry, isUnavailable } from "../journal.ts";
+import { answerOf, holdIn, offerOf } from "../told.ts";
+import { answersFinding } from "./answers.ts";
+import { forgiven } from "./lost.ts";
 
 /** How long after its time a request may still take effect (G5). */
 const LATE_MS = 2_000;
-/** Our clock and Redis's are the same machine's; an answer needs a moment. */
-const CLOCK_MS = 50;
-const UNAVAILABLE_CODES = new Set([
-  "STORE_UNAVAILABLE",
-  "OVERLOADED",
-  "RECOVERING",
-  "OUTCOME_UNKNOWN",
-]);
-
 /** Every request is answered in time, with an answer that can be explained, and takes effect in time. */
 export function requestFindings(evidence: Evidence): Finding[] {
-  return [reusedKeys(evidence), lateEffects(evidence), hung(evidence), unexplained(evidence)];
+  return [reusedKeys(evidence), lateEffects(evidence), hung(evidence), answersFinding(evidence)];
 }
 
 function reusedKeys(evidence: Evidence): Finding {
-  const forgiven = forgivenHolds(evidence);
+  const gone = forgiven(evidence);
   const wrong: string[] = [];
   let misused = 0;
   for (const { key, entries } of evidence.told.keys) {
-    if (entries.some((entry) => forgiven.has(answerOf(entry)?.hold_id ?? ""))) continue;
+    if (entries.some((entry) => gone.has(answerOf(entry)?.hold_id ?? ""))) continue;
     const done = entries.filter((entry) => isDone(answerOf(entry)));
     const taken = done.findIndex((entry) => (answerOf(entry)?.status ?? 0) < 300);
     if (taken < 0) continue;
@@ -64,6 +56,7 @@ function lateEffects({ books, told }: Evidence): Finding {
     if (late_ms > LATE_MS) wrong.push(`${what} ${whole(late_ms)} ms after its last request's time`);
   };
   const holds = new Map([...books.postgres.holds, ...books.redis.holds]);
+  for (const waiter_id of books.postgres.waiters.keys()) holds.delete(offerOf(waiter_id)); // asked for long before
   for (const { hold_id, user_id, status, created_at, ended_at } of holds.values()) {
     check(`${hold_id} was made`, `RESERVE ${user_id}`, created_at);
     if (status === "CONFIRMED") check(`${hold_id} was paid`, `CONFIRM ${hold_id}`, ended_at);
@@ -74,7 +67,7 @@ function lateEffects({ books, told }: Evidence): Finding {
 }
 
 function effectOf({ request }: Entry): string {
-  const whose = request.action === "RESERVE" ? request.user_id : request.hold_id;
+  const whose = request.action === "RESERVE" ? request.user_id : holdIn(request);
   return `${request.action} ${whose}`;
 }
 
@@ -98,60 +91,3 @@ function hung({ journal }: Evidence): Finding {
     },
   );
 }
-
-function unexplained({ journal, told }: Evidence): Finding {
-  const misused = new Set(
-    told.keys.flatMap(({ key, entries }) =>
-      new Set(entries.map(({ request }) => JSON.stringify(request))).size > 1 ? [key] : [],
-    ),
-  );
-  let answers = 0;
-  const wrong = journal.flatMap((entry) => {
-    const answer = answerOf(entry);
-    if (!answer) return [];
-    answers += 1;
-    if (isExplained(entry, answer, told.holds, misused)) return [];
-    const { status, code = "", hold_status = "" } = answer;
-    const words = [`${status}`, code, hold_status].filter((word) => word !== "");
-    return [`${entry.key} (${entry.request.action}): ${words.join(" ")}`];
-  });
-  const of = { number: answers, what: "answers" };
-  return count("G10", "answers that do not fit what was asked and when", wrong, of);
-}
-
-function isExplained(
-  { request, key, ended_at, frozen_ms }: Entry,
-  answer: Answer,
-  holds: Map<string, ToldHold>,
-  misused: Set<string>,
-): boolean {
-  const { status, code = "" } = answer;
-  // An API that was frozen for seconds believes that its client was.
-  if (code === "REQUEST_TIMEOUT") return status === 408 && frozen_ms > 0;
-  if (isUnavailable(answer)) return UNAVAILABLE_CODES.has(code);
-  if (code === "IDEMPOTENCY_KEY_REUSED") return status === 422 && misused.has(key);
-  if (request.action === "RESERVE") {
-    return status === 201 ? answer.hold_id !== undefined : status === 409 && isShort(code);
-  }
-  const hold = holds.get(request.hold_id);
-  if (!hold) return false;
-  const is_over = ended_at >= hold.expires_at - CLOCK_MS;
-  switch (`${status} ${code}`.trimEnd()) {
-    case "404 HOLD_NOT_FOUND":
-      return true; // it counts as lost
-    case "409 HOLD_ALREADY_CONFIRMED":
-      return [...hold.asked.payments].some((ref) => ref !== paymentOf(request));
-    case "409 HOLD_CANCELLED":
-      return request.action === "CONFIRM" && hold.asked.cancel;
-    case "410 HOLD_EXPIRED":
-      return request.action === "CONFIRM" && is_over;
-    case "200":
-      if (request.action === "CANCEL") return answer.hold_status !== "EXPIRED" || is_over;
-      return answer.confirmed_at !== undefined && answer.confirmed_at < hold.expires_at;
-    default:
-      return false;
-  }
-}
-
-const paymentOf = (request: Entry["request"]) =>
-  request.action === "CONFIRM" ? request.payment_ref : "";

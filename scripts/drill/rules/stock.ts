@@ -22,7 +22,7 @@ function heldBeyondStock({ books }: Evidence): Finding {
   for (const [sku, stocked] of books.stocked) {
     for (const book of [books.redis, books.postgres]) {
       const { available = 0, held = 0 } = book.stocks.get(sku) ?? {};
-      compare(sku, heldOrSold(book, sku), stocked);
+      compare(sku, heldOrSold(book, sku) - restocked(books, sku), stocked);
       compare(sku, -Math.min(available, held), 0);
     }
   }
@@ -41,7 +41,7 @@ function soldBeyondStock(evidence: Evidence): Finding {
   for (const [sku, stocked] of books.stocked) {
     const paid = [...told.holds.values()].filter((hold) => hold.sku === sku && isPaid(hold));
     const books_say = [books.redis, books.postgres].map((book) => soldIn(book, sku));
-    const all = Math.max(...books_say, unitsOfAll(evidence, sku, paid));
+    const all = Math.max(...books_say, unitsOfAll(evidence, sku, paid)) - restocked(books, sku);
     if (all <= stocked) continue;
     beyond += all - stocked;
     wrong.push(`${all} of ${sku} were sold, and there were ${stocked}`);
@@ -63,8 +63,8 @@ function unitsOfAll(evidence: Evidence, sku: string, paid: ToldHold[]): number {
 // Of each stock: what is there, what is held and what was sold is what there was.
 function returnedOnce({ books }: Evidence): Finding {
   const wrong = [...books.stocked].flatMap(([sku, stocked]) =>
-    [unbalancedIn("Redis", books.redis, sku, stocked)]
-      .concat(unbalancedIn("Postgres", books.postgres, sku, stocked))
+    [unbalancedIn("Redis", books.redis, sku, stocked + restocked(books, sku))]
+      .concat(unbalancedIn("Postgres", books.postgres, sku, stocked + restocked(books, sku)))
       .filter((sentence) => sentence !== "")
       .slice(0, 1),
   );
@@ -78,6 +78,14 @@ function unbalancedIn(where: string, book: Book, sku: string, stocked: number): 
   if (available + held + sold === stocked) return "";
   return `in ${where} ${available} of ${sku} are available, ${held} held, ${sold} sold, of ${stocked}`;
 }
+
+/** Units that were sold, came back, and may be sold again. */
+const restocked = ({ postgres }: Evidence["books"], sku: string) =>
+  sum(
+    postgres.returns.map((back) =>
+      back.sku === sku && back.restock && back.done ? back.units : 0,
+    ),
+  );
 
 const isPaid = ({ endings }: ToldHold) => endings.has("CONFIRMED");
 const soldIn = (book: Book, sku: string) => unitsIn(book, sku, ["CONFIRMED"]);
