@@ -5,7 +5,7 @@ import { readOptions } from "../../scripts/drill/options.ts";
 import { formatPage } from "../../scripts/drill/page.ts";
 import { at, entry, fault, openScene, reserveOf } from "./drill-scene.ts";
 
-const LINES_MAX = 60;
+const LINES_MAX = 70;
 const CHARS_MAX = 110;
 
 function openPage() {

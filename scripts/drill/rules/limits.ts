@@ -4,15 +4,15 @@ import type { Moment } from "../story.ts";
 
 /** The rules of a sale, by what the ledger says of each moment. */
 export function limitFindings(evidence: Evidence): Finding[] {
-  return [...customerFindings(evidence), soldTooEarly(evidence), deadlines(evidence)];
+  return [customersFinding(evidence), soldTooEarly(evidence), deadlines(evidence)];
 }
 
 type Customer = { units: number; holds: Set<string> };
 
 // What a customer has changes with each event, so each is looked at, and not only the last one.
-function customerFindings({ books }: Evidence): Finding[] {
+function customersFinding({ books }: Evidence): Finding {
   const customers = new Map<string, Customer>();
-  const too_many = { units: new Map<string, string>(), holds: new Map<string, string>() };
+  const too_many = new Map<string, string>();
   for (const moment of books.postgres.story) {
     const { sku, user_id, seq } = moment;
     const limits = books.limited.get(sku);
@@ -23,17 +23,14 @@ function customerFindings({ books }: Evidence): Finding[] {
     noteMoment(customer, moment);
     const { units, holds } = customer;
     if (units > limits.max_per_customer) {
-      too_many.units.set(name, `${name} has ${units} units by event ${seq}`);
+      too_many.set(name, `${name} has ${units} units by event ${seq}`);
     }
     if (holds.size > limits.max_active_holds) {
-      too_many.holds.set(name, `${name} has ${holds.size} holds by event ${seq}`);
+      too_many.set(name, `${name} has ${holds.size} holds by event ${seq}`);
     }
   }
   const of = { number: customers.size, what: "customers of a thing" };
-  return [
-    count("", "who held and owned more than the limit at a time", [...too_many.units.values()], of),
-    count("", "who had more active holds than the limit", [...too_many.holds.values()], of),
-  ];
+  return count("", "held and owned beyond the limits, at any moment", [...too_many.values()], of);
 }
 
 function noteMoment(customer: Customer, { type, hold_id, taken, freed }: Moment): void {
