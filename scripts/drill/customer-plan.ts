@@ -58,7 +58,7 @@ const ENDINGS: Record<CustomerEnding, number> = {
 const RETURNS = { NOTHING: 45, ONE: 35, ONE_BY_ONE: 12, TOO_MUCH: 8 };
 const OFFER = { TAKE: 50, TAKE_LATE: 10, LEAVE: 15, IGNORE: 25 };
 
-/** What a customer is going to do, whatever the others do. Most come for what opens next, or has just opened. */
+/** What a customer does, whatever the others do. Most come for what opens next, or has just opened. */
 export function planCustomer(
   number: number,
   { seed, ms, customers, sale }: CustomerSale,

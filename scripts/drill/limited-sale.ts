@@ -51,8 +51,8 @@ export function shareLimited({
 }
 
 /**
- * So many units, of things that open one after the other while customers come. Of some, what comes back may be
- * bought again.
+ * So many units, of things that open one after the other while customers come. Of some, whoever returns one
+ * may buy another.
  */
 export function planLimitedSale(units: number, ms: number, opened_at: number): LimitedSale {
   const things = Math.ceil(units / UNITS_EACH);

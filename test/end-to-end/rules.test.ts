@@ -179,7 +179,8 @@ test("a late payment for what is gone is written down, until somebody has seen t
   });
   expect(row).toMatchObject({ paymentRef: "pay-eve", customerId: "eve", resolution: null });
   const open = "/v1/unfulfilled-payments?resolved=false";
-  const listed = (await shop.get(open)).body.items as { paymentId: string; paymentRef: string }[]; // as documented
+  const { items } = (await shop.get(open)).body;
+  const listed = items as { paymentId: string; paymentRef: string }[]; // as documented
   expect(listed.map(({ paymentRef }) => paymentRef)).toEqual(["pay-eve", "pay-dan-again"]);
   for (const { paymentId } of listed) {
     const refund = { resolution: "refunded", reference: `refund of ${paymentId}` };

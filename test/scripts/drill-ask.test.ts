@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "@jest/globals";
 import { BUDGET_MS, createAsker, SLACK_MS } from "../../scripts/drill/ask.ts";
+import type { Request } from "../../scripts/drill/journal.ts";
 import { cancelOf, payOf, reserveOf } from "./drill-scene.ts";
 
 const NEVER_FROZEN = () => 0;
@@ -40,20 +41,78 @@ test("an answer is noted with what it says of the hold", async () => {
   expect(ended_at).toBeGreaterThan(sent_at);
 });
 
-test.each([
-  [reserveOf("ann", 2), "/holds/reserve", { sku: "tea", qty: 2, user_id: "ann", ttl_seconds: 20 }],
-  [payOf("ann"), "/holds/confirm", { hold_id: "H-ann", payment_ref: "payment-ann" }],
-  [cancelOf("ann"), "/holds/cancel", { hold_id: "H-ann" }],
-])("%o goes to %s under its key", async (request, path, body) => {
+const moved = { ...payOf("ann"), money_has_moved: true as const, part: { sku: "tea", units: 1 } };
+const wish = { sku: "tea", units: 1, user_id: "ann", offer_seconds: 5 };
+
+test.each<[Request, string, object | null]>([
+  [
+    reserveOf("ann", 2),
+    "POST /holds/reserve",
+    { sku: "tea", qty: 2, user_id: "ann", ttl_seconds: 20 },
+  ],
+  [payOf("ann"), "POST /holds/confirm", { hold_id: "H-ann", payment_ref: "payment-ann" }],
+  [
+    moved as Request,
+    "POST /holds/confirm",
+    {
+      ...{ hold_id: "H-ann", payment_ref: "payment-ann", on_expired: "reacquire" },
+      lines: [{ sku: "tea", qty: 1 }],
+    },
+  ],
+  [cancelOf("ann"), "POST /holds/cancel", { hold_id: "H-ann" }],
+  [
+    { action: "EXTEND", hold_id: "H-ann", ttl_seconds: 2 },
+    "POST /holds/extend",
+    { hold_id: "H-ann", ttl_seconds: 2 },
+  ],
+  [
+    { action: "RETURN", order_id: "O-ann", sku: "tea", units: 1, restock: false },
+    "POST /v1/orders/O-ann:return",
+    { lines: [{ sku: "tea", qty: 1 }], restock: false },
+  ],
+  [
+    { action: "JOIN", ...wish },
+    "POST /v1/waitlist",
+    { sku: "tea", qty: 1, customerId: "ann", offerSeconds: 5 },
+  ],
+  [{ action: "LOOK", waiter_id: "W-ann", sku: "tea", units: 1 }, "GET /v1/waitlist/W-ann", null],
+  [{ action: "LEAVE", waiter_id: "W-ann" }, "DELETE /v1/waitlist/W-ann", null],
+])("%o is made as %s under its key", async (request, call, body) => {
   const got: unknown[] = [];
   const { ask } = await openAsker(async (req, res) => {
     let text = "";
     for await (const chunk of req) text += chunk;
-    got.push([req.url, req.headers["idempotency-key"], JSON.parse(text)]);
+    const json = text === "" ? null : JSON.parse(text);
+    got.push([`${req.method} ${req.url}`, req.headers["idempotency-key"], json]);
     res.end("{}");
   });
   await ask(request, "key-1");
-  expect(got).toEqual([[path, "key-1", body]]);
+  expect(got).toEqual([[call, "key-1", body]]);
+});
+
+test("an answer of /v1 is noted by the names that the checkout's answers have", async () => {
+  const at = "2027-01-15T08:00:00.250Z";
+  const answers = [
+    { waiterId: "W-1", status: "OFFERED", reservationId: "H-1", expiresAt: at },
+    { returnId: "R-1", orderId: "O-1", returnedAt: at },
+  ];
+  const noted: unknown[] = [];
+  for (const body of answers) {
+    const { ask } = await openAsker(answering(202, body));
+    noted.push((await ask(cancelOf("ann"), "k")).outcome);
+  }
+  const ms = 1_800_000_000_250;
+  const common = { status: 202, replayed: false };
+  expect(noted).toEqual([
+    {
+      end: "ANSWERED",
+      answer: {
+        ...{ ...common, waiter_id: "W-1", waiter_status: "OFFERED" },
+        ...{ hold_id: "H-1", expires_at: ms },
+      },
+    },
+    { end: "ANSWERED", answer: { ...common, return_id: "R-1", returned_at: ms } },
+  ]);
 });
 
 test("a refusal to serve is noted with its code and when to come back", async () => {

@@ -14,7 +14,7 @@ const MOMENT: Moment = {
   ...{ joined_seq: 0, quantity: 1, taken: 0, available: 0, freed: 0, created_at: 0, expires_at: 0 },
 };
 
-/** What happened to somebody's hold, `seconds` after the opening. It was made at `made`, and lasts until `ends`. */
+/** What happened to somebody's hold, so many seconds after the opening. It lasts from `made` until `ends`. */
 export const holdMoment = (
   type: string,
   who: string,
@@ -36,8 +36,8 @@ const TAKEN = { taken: 1, available: 0 };
 const BACK = { taken: -1, available: 1 };
 
 /**
- * The small sale, and beside it one unit that is sold by rules: kim asks too early, gets it, is given more time,
- * and pays too late. So it is offered to leo, who buys it and sends it back; then to mia, whose money moves
+ * The small sale, and beside it one unit that is sold by rules: kim asks too early, gets it, is given more
+ * time, and pays too late. So it is offered to leo, who buys it and sends it back; then to mia, whose money moves
  * after her deadline, and who gets it all the same.
  */
 export function openLimitedScene(): Scene {

@@ -61,7 +61,8 @@ function isExplained(
     case "LOOK":
     case "LEAVE":
       if (status < 300) return answer.waiter_status !== undefined;
-      if (code === "WAITER_NOT_FOUND" || code === "HOLD_NOT_FOUND") return status === 404; // it counts as lost
+      // These count as lost.
+      if (code === "WAITER_NOT_FOUND" || code === "HOLD_NOT_FOUND") return status === 404;
       return (
         `${status} ${code}` === "409 HOLD_ALREADY_CONFIRMED" &&
         (evidence.told.holds.get(offerOf(request.waiter_id))?.asked.payments.size ?? 0) > 0

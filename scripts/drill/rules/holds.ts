@@ -15,7 +15,7 @@ export function holdFindings(evidence: Evidence): Finding[] {
   ];
 }
 
-// A shopper has a key to reserve with, so that holds tell whose key it was, answered or not. Whoever comes more
+// A shopper has a key to reserve with, so that holds tell whose key it was, answered or not. Whoever comes
 // often has as many, and what was offered in a queue besides. And the events tell of their keys themselves.
 function twoEffectsOfAKey({ books, told }: Evidence): Finding {
   const wrong = new Map<string, string>();

@@ -31,8 +31,8 @@ export function lostFinding(evidence: Evidence): Finding {
 }
 
 /**
- * What is lost, by its id, as far as the system says of so many events that they are. Whoever asked for a hold
- * again got another one, which is no second effect.
+ * What is lost, by its id, as far as the system says of so many events that they are. Whoever asked for a
+ * hold again got another one, which is no second effect.
  */
 export function forgiven(evidence: Evidence): Set<string> {
   if (lossesOf(evidence).length === 0) return new Set();

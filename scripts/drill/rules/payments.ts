@@ -2,8 +2,8 @@ import { count, type Evidence, type Finding } from "../evidence.ts";
 import { forgiven } from "./lost.ts";
 
 /**
- * Money is never stranded: what was paid for a hold is an order, or written down for somebody to see to; once,
- * and as whoever paid was told.
+ * Money is never stranded: what was paid for a hold is an order, or written down for somebody to see to;
+ * once, and as whoever paid was told.
  */
 export function paymentFinding(evidence: Evidence): Finding {
   const { told, books } = evidence;

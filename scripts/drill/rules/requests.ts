@@ -56,7 +56,8 @@ function lateEffects({ books, told }: Evidence): Finding {
     if (late_ms > LATE_MS) wrong.push(`${what} ${whole(late_ms)} ms after its last request's time`);
   };
   const holds = new Map([...books.postgres.holds, ...books.redis.holds]);
-  for (const waiter_id of books.postgres.waiters.keys()) holds.delete(offerOf(waiter_id)); // asked for long before
+  // These were asked for long before.
+  for (const waiter_id of books.postgres.waiters.keys()) holds.delete(offerOf(waiter_id));
   for (const { hold_id, user_id, status, created_at, ended_at } of holds.values()) {
     check(`${hold_id} was made`, `RESERVE ${user_id}`, created_at);
     if (status === "CONFIRMED") check(`${hold_id} was paid`, `CONFIRM ${hold_id}`, ended_at);
