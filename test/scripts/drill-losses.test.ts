@@ -123,3 +123,13 @@ test.each([
 ])("Redis was let in again at %p", (admitted_at, sentence) => {
   expect(brokenIn(openLoss({ admitted_at }))).toContainEqual(expect.stringContaining(sentence));
 });
+
+test("time without Postgres or without a worker does not count", () => {
+  const scene = openLoss({ admitted_at: at(1.4) + 15_000 });
+  const sentence = "Redis was let in after 10,001 ms only";
+  scene.faults.push(fault("postgres", 0.4, { back: 3.4, accepted: 20 }));
+  scene.faults.push(fault("freeze-worker", 5, { back: 7.999, accepted: 20 }));
+  expect(brokenIn(scene)).toContainEqual(expect.stringContaining(sentence));
+  scene.faults.push(fault("worker", 9, { back: 9.001, accepted: 20 }));
+  expect(brokenIn(scene).filter((line) => line.startsWith("G11"))).toEqual([]);
+});

@@ -4,7 +4,7 @@ import { isDecision, isUnavailable } from "../journal.ts";
 import { kindOf } from "../kinds.ts";
 import { answerOf } from "../told.ts";
 
-/** Of the issue: after it lost everything, Redis is open again within this time. */
+/** Of the issue: after it lost everything, Redis is open again within this time of Postgres and a worker. */
 const READMITTED_MS_MAX = 10_000;
 /** A shorter time says nothing about whether sales went on. */
 const QUIET_MS_MIN = 500;
@@ -51,11 +51,16 @@ function shutAfterLoss(evidence: Evidence): Finding {
 
 function readmitted(evidence: Evidence): Finding {
   const losses = lossesOf(evidence);
+  const helpersAway = evidence.faults
+    .filter(({ kind }) => ["postgres", "worker"].includes(kindOf(kind).part))
+    .map(awayTime);
   const wrong = losses.flatMap(({ readmission }) => {
     if (!readmission) return [];
     const { lost_at, admitted_at } = readmission;
     if (admitted_at === null) return ["nobody noticed that Redis is empty, and let it in again"];
-    const took_ms = admitted_at - lost_at;
+    // Only a worker can let it in, and only Postgres knows what to give back.
+    const helped = subtract([{ from: lost_at, to: admitted_at }], helpersAway);
+    const took_ms = helped.reduce((ms, { from, to }) => ms + to - from, 0);
     return took_ms > READMITTED_MS_MAX ? [`Redis was let in after ${whole(took_ms)} ms only`] : [];
   });
   const reports = reportsOf(evidence);
