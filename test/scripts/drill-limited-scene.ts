@@ -37,8 +37,8 @@ const BACK = { taken: -1, available: 1 };
 
 /**
  * The small sale, and beside it one unit that is sold by rules: kim asks too early, gets it, is given more
- * time, and pays too late. So it is offered to leo, who buys it and sends it back; then to mia, whose money moves
- * after her deadline, and who gets it all the same.
+ * time, and pays too late. So it is offered to leo, who buys it and sends it back; then to mia, whose
+ * money moves after her deadline, and who gets it all the same.
  */
 export function openLimitedScene(): Scene {
   const scene = openScene();
