@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { inherited } from "../setup/processes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -10,7 +11,7 @@ export async function runToEnd(file: string, env: Record<string, string>) {
   let output = "";
   const child = spawn(process.execPath, [file], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: { ...inherited(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   for (const stream of [child.stdout, child.stderr]) {
