@@ -75,4 +75,4 @@ test("every process refuses a Redis that was not admitted since, and each learns
     expect(await reserveMany()).toEqual(all(201));
     expect((await fetch(`${api.url}/ready`)).status).toBe(200);
   }
-});
+}, 90_000);
