@@ -21,7 +21,10 @@ export async function freshDatabase() {
   return { url: url.href, close };
 }
 
-/** A Redis of one's own, as durable as the real one. Its data survive `restart`, until `close`. */
+/**
+ * A Redis of one's own, that writes as the real one does, if perhaps to memory (start.ts). Its data survive
+ * `restart`, until `close`.
+ */
 export async function freshRedis(extraArgs: string[] = []) {
   const { dir, port, remove } = await ownPlace();
   const start = () => startRedis({ dir: join(dir, "redis"), port, extraArgs });
