@@ -106,7 +106,8 @@ export function createHolding({
     const { lines, user_id, ttl_seconds, ttl_is_usual, idempotency_key, partial, replace } = wish;
     const options = [...(partial ? ["PARTIAL"] : []), ...(replace ? ["REPLACE"] : [])].join(" ");
     const jitter_ms = String(jitterMs(jitter_ms_max));
-    const [event_id, other_event_id] = [newEventId(), newEventId()];
+    const event_id = newEventId();
+    const other_event_id = replace ? newEventId() : ""; // an id costs more than the rest of the arguments
     const tuple = await untilLinesHold(async () => {
       const other = replace ? await readOwnHold(wish, context) : null;
       return submit("create_holds", context, {
