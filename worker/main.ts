@@ -67,7 +67,7 @@ async function main() {
   const redis = createRedis(config.REDIS_URL, log);
   const blocking = createBlockingRedis(config.REDIS_URL, log, BLOCK_MS);
   const subscriber = createRedis(config.REDIS_URL, log);
-  await Promise.all([untilReady(redis), untilReady(blocking)]);
+  await Promise.all([redis, blocking, subscriber].map(untilReady));
   await checkServer(redis, log);
 
   const keys = createKeys(config.DEFAULT_STORE);

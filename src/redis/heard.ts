@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import type { Redis } from "ioredis";
 import { within } from "../within.ts";
 import type { Keys } from "./keys.ts";
@@ -6,7 +7,7 @@ import type { Scripts } from "./scripts.ts";
 import { createStream } from "./stream.ts";
 
 /** For those who have answers; one that hangs can't say anything anyhow. */
-const ASK_MS_MAX = 500;
+const ASK_MS_MAX = 1_000;
 /** As long as it has not. */
 const CATCH_UP_EVERY_MS = 100;
 
@@ -63,7 +64,12 @@ export function createHeard({
       const [generation, seq] = rest.map(Number);
       note(generation, seq);
     }
-    if (word === "ASKED") tell(rest[0] ?? "").catch(() => {}); // who asks does not wait for long
+    if (word === "ASKED") {
+      const [token = ""] = rest;
+      const our_own = questions.get(token);
+      if (our_own) our_own(heard);
+      else tell(token).catch(() => {}); // who asks does not wait for long
+    }
     if (word === "HEARD") {
       const [token = "", generation, seq, all] = rest;
       const answer = questions.get(token);
@@ -120,12 +126,16 @@ export function createHeard({
       if (answer.all || answered >= asked) resolve();
     });
     try {
-      await subscriber.subscribe(keys.seq); // or the answers would be for nobody
+      // Without it the answers would be for nobody. Redis may just have come back.
+      const signal = AbortSignal.timeout(ASK_MS_MAX);
+      if (subscriber.status !== "ready") await once(subscriber, "ready", { signal });
+      await subscriber.subscribe(keys.seq);
       asked = await redis.publish(keys.seq, `ASKED ${token}`);
       if (answered >= asked) resolve();
       await within(ASK_MS_MAX, enough);
     } catch {
-      // Then it is not known whether that is all.
+      // What has arrived while we were busy ourselves counts: it is read before this is called.
+      await new Promise((resolve) => setImmediate(resolve));
     } finally {
       questions.delete(token);
     }

@@ -3,7 +3,7 @@ import { until } from "../../scripts/until.ts";
 import { startApi } from "../setup/api.ts";
 import { untilRecorded } from "../worker/books.ts";
 import { type House, openHouse } from "./house.ts";
-import { openAdmitter } from "./workers.ts";
+import { openAdmitter, untilHeard } from "./workers.ts";
 
 let house: House;
 
@@ -14,11 +14,6 @@ beforeEach(async () => {
 afterEach(() => house.close());
 
 type Admitter = Awaited<ReturnType<typeof openAdmitter>>;
-type Listener = Pick<Admitter["heard"], "ask">;
-
-const untilAllIsHeard = ({ ask }: Listener) =>
-  until("all is heard", async () => ((await ask()).all ? true : undefined));
-
 /** Events that are recorded, and then nobody records any more. */
 async function recordSome(): Promise<void> {
   const { shop, database } = house;
@@ -44,7 +39,7 @@ test("what was decided last before FLUSHALL is counted, though nobody looked", a
   await recordSome();
   const admitter = await openAdmitter(urls);
   try {
-    await untilAllIsHeard(admitter.heard);
+    await untilHeard(admitter.heard, 10);
     await shop.trade(6, "tea");
     await shop.redis.call("FLUSHALL");
     await untilAdmitted(admitter, 2);
@@ -69,7 +64,7 @@ test("an API process tells what it has heard when no worker was there", async ()
   await recordSome();
   const api = await startApi({ redisUrl: redis.url, databaseUrl: database.url, admits: false });
   try {
-    await untilAllIsHeard(api.heard);
+    await untilHeard(api.heard, 10);
     await shop.trade(6, "tea");
     await shop.redis.call("FLUSHALL");
     const admitter = await openAdmitter(urls);
@@ -95,7 +90,7 @@ test("of what nobody has heard the report does not say that it is all", async ()
     expect(body).toMatchObject({ report: { finding: "EMPTY", lost: { events: 0, exact: false } } });
     expect(admitter.warnings().at(-1)).toMatchObject({ events_lost: 0, exact: false });
     // From here on they hear all again.
-    await untilAllIsHeard(admitter.heard);
+    await untilHeard(admitter.heard, 10);
     await shop.scripts.learn();
     await shop.trade(4, "tea");
     await shop.redis.call("FLUSHALL");
@@ -115,8 +110,9 @@ test("whoever has listened with a break in between has not heard all", async () 
   await recordSome();
   const admitter = await openAdmitter(urls);
   try {
-    await untilAllIsHeard(admitter.heard);
+    await untilHeard(admitter.heard, 10);
     await shop.trade(6, "tea");
+    await untilHeard(admitter.heard, 16); // or it might be killed before it has said so
     await redis.kill();
     await redis.start();
     await until("Redis answers", () => shop.redis.get("any").catch(() => undefined));

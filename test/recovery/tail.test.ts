@@ -5,7 +5,7 @@ import { untilRecorded } from "../worker/books.ts";
 import { query } from "../worker/query.ts";
 import { appendFile } from "./aof.ts";
 import { type House, openHouse } from "./house.ts";
-import { openAdmitter } from "./workers.ts";
+import { openAdmitter, untilHeard } from "./workers.ts";
 
 const TEST_MS_MAX = 120_000;
 
@@ -82,8 +82,9 @@ test("a tail that was not recorded is counted, though both sides are as far with
   const size = await file.size();
   const admitter = await openAdmitter(urls);
   try {
-    await until("all is heard", async () => ((await admitter.heard.ask()).all ? true : undefined));
+    await untilHeard(admitter.heard, 10);
     await shop.trade(6, "tea"); // it hears of them, and nobody records them
+    await untilHeard(admitter.heard, 16);
     await redis.kill();
     await file.cutTo(size);
     await redis.start();

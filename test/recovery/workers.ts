@@ -1,3 +1,4 @@
+import { until } from "../../scripts/until.ts";
 import { createLog } from "../../src/log.ts";
 import { type LedgerSide, openAdmission, readAdmission } from "../../src/postgres/admission.ts";
 import { createPool } from "../../src/postgres/client.ts";
@@ -7,7 +8,7 @@ import { createBlockingRedis, createRedis, untilReady } from "../../src/redis/cl
 import { createClock } from "../../src/redis/clock.ts";
 import { createConsumer } from "../../src/redis/consumer.ts";
 import { createCounts } from "../../src/redis/counts.ts";
-import { createHeard } from "../../src/redis/heard.ts";
+import { createHeard, type Heard } from "../../src/redis/heard.ts";
 import { createHeldUnits } from "../../src/redis/held-units.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { createRestoring, type Restoring } from "../../src/redis/restoring.ts";
@@ -74,6 +75,13 @@ export async function openAdmitter({
   }
   return { ...kept, ...admitter, scripts, heard, close };
 }
+
+/** Waits until who listens has heard all. @param seq of the newest event there is */
+export const untilHeard = ({ ask }: { ask: () => Promise<Heard> }, seq: number) =>
+  until("all is heard", async () => {
+    const heard = await ask();
+    return heard.all && heard.seq === seq ? true : undefined;
+  });
 
 export type TestWorker = Awaited<ReturnType<typeof startWorker>>;
 
