@@ -1,19 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "@jest/globals";
 import fc from "fast-check";
-import { follow, saw } from "./follow.ts";
-import { type Model, setByHand, stockOf } from "./model.ts";
-import { ask, type Real } from "./real.ts";
+import { ask } from "./ask.ts";
+import { requestOf, type Wish } from "./come-true.ts";
+import { payloadOf } from "./decisions/hold-changes.ts";
+import { serveTouched } from "./decisions/serving.ts";
+import { follow } from "./follow.ts";
+import { learnTime, type Model, setByHand, stockOf } from "./model.ts";
+import type { Real } from "./real.ts";
 import type { Request } from "./requests.ts";
+import { saw } from "./seen.ts";
+import * as stories from "./stories.ts";
 import * as wishes from "./wishes.ts";
+import { SKUS, STORES } from "./world.ts";
 
-const { SKUS, STORES, requestOf } = wishes;
-type Wish = wishes.Wish;
 type Command = fc.AsyncCommand<Model, Real>;
 
 /** Deadlines that lie no further ahead are waited for. */
 const SOON_MS = 50;
 const MENDED = 7;
+const CORRUPTED = { sku: "a", store_id: "main" };
 const WHILE_SHUT: Request = {
   does: "change",
   route: "adjust",
@@ -37,12 +43,28 @@ const command = (name: string, spec: unknown, run: Command["run"]): Command => (
 async function askAll(model: Model, real: Real, requests: Request[]) {
   const from = Date.now();
   const answers = await Promise.all(requests.map((request) => ask(real, request)));
-  const span = { from, to: Date.now() };
+  model.span = { from, to: Date.now() };
   for (const [i, request] of requests.entries()) {
-    follow(model, request, answers[i] ?? { word: "nothing" }, span);
+    follow(model, request, answers[i] ?? { word: "nothing" });
   }
+  serveTouched(model);
+  await learnOffers(model, real);
   model.stores_seen = model.stores_noticed ?? model.stores_seen;
   model.stores_noticed = undefined;
+}
+
+/** Whoever was served was not the one who asked, and so when that was is in no answer. */
+async function learnOffers(model: Model, { redis, keys }: Real) {
+  for (const { hold, ms } of model.offers.splice(0)) {
+    const at = learnTime(
+      hold.created,
+      Number(await redis.hget(keys.hold(hold.hold_id), "created_at")),
+    );
+    hold.expires_at = at + ms;
+    hold.due = { from: hold.expires_at, to: hold.expires_at };
+    const { created_at, expires_at } = payloadOf(hold);
+    Object.assign(hold.created.payload, { created_at, expires_at });
+  }
 }
 
 function comeTrue(model: Model, wish: Wish): Request {
@@ -62,6 +84,11 @@ const together = (list: Wish[]) =>
   command("together", list, (model, real) => {
     const requests = list.map((wish) => comeTrue(model, wish));
     return askAll(model, real, requests);
+  });
+/** One after the other, as chance would rarely have it. */
+const inTurn = (list: Wish[]) =>
+  command("in turn", list, async (model, real) => {
+    for (const wish of list) await askAll(model, real, [comeTrue(model, wish)]);
   });
 const again = (n: number) =>
   command("again, counted from the last", n, async (model, real) => {
@@ -113,11 +140,11 @@ async function passDeadlines(model: Model) {
 const pass = command("time passes", undefined, passDeadlines);
 
 /** All that is due ends, in the order of the deadlines. */
-const sweep = command("sweep", undefined, async (model, { sweeper }) => {
+const sweep = command("sweep", undefined, async (model, real) => {
   await passDeadlines(model);
   const from = Date.now();
-  const swept = await sweeper.runOnce();
-  const span = { from, to: Date.now() };
+  const swept = await real.sweeper.runOnce();
+  model.span = { from, to: Date.now() };
   const due = holding(model)
     .filter((hold) => hold.due.to < from)
     .sort((a, b) => a.due.to - b.due.to || (a.hold_id < b.hold_id ? -1 : 1));
@@ -126,11 +153,24 @@ const sweep = command("sweep", undefined, async (model, { sweeper }) => {
     const isCorrupt = lines.some((line) => !(stockOf(model, line).available >= 0));
     const word = isCorrupt ? "CORRUPT" : "EXPIRED";
     if (!isCorrupt) ended += 1;
-    follow(model, { does: "expire", hold_id }, { word }, span);
+    follow(model, { does: "expire", hold_id }, { word });
     saw(`sweep ${word}`);
   }
   expect(swept).toBe(ended);
+  serveTouched(model);
+  await learnOffers(model, real);
 });
+
+/** Somebody makes a stock corrupt, and mends it again. */
+const spoil = ({ first, meanwhile }: { first: Wish[]; meanwhile: Wish }) =>
+  command("while a stock is corrupt", { first, meanwhile }, async (model, real) => {
+    await inTurn(first).run(model, real);
+    const { sku, store_id } = CORRUPTED;
+    await set({ sku, store_id, units: "abc" }).run(model, real);
+    await askAll(model, real, [comeTrue(model, meanwhile)]);
+    await sweep.run(model, real);
+    await set({ sku, store_id, units: MENDED }).run(model, real);
+  });
 
 /** Nothing is decided until Redis is admitted again. */
 const expectShut = async (real: Real) =>
@@ -156,14 +196,25 @@ const any = fc.oneof<fc.WeightedArbitrary<Wish>[]>(
   { weight: 3, arbitrary: wishes.expire },
   { weight: 4, arbitrary: wishes.change },
   { weight: 3, arbitrary: wishes.transfer },
-  { weight: 4, arbitrary: wishes.purchase },
+  { weight: 7, arbitrary: wishes.purchase },
   { weight: 1, arbitrary: wishes.readStocks },
   { weight: 1, arbitrary: wishes.readHold },
+  { weight: 4, arbitrary: wishes.settle },
+  { weight: 3, arbitrary: wishes.extend },
+  { weight: 4, arbitrary: wishes.changeHold },
+  { weight: 3, arbitrary: wishes.changeRules },
+  { weight: 2, arbitrary: wishes.returnUnits },
+  { weight: 4, arbitrary: wishes.join },
+  { weight: 3, arbitrary: wishes.leave },
+  { weight: 2, arbitrary: wishes.offer },
 );
+// A hold that is to be replaced is looked up first, so those who ask for that come later than others.
+const atOnce = wishes.reserve.map((wish) => ({ ...wish, replace: false }));
 const ofOneKind = fc.oneof<fc.MaybeWeightedArbitrary<Wish[]>[]>(
-  ...[wishes.reserve, wishes.confirm, wishes.cancel, wishes.change, wishes.purchase].map(
-    (wish: fc.Arbitrary<Wish>) => fc.array(wish, { minLength: 2, maxLength: 4 }),
-  ),
+  ...[
+    ...[atOnce, wishes.confirm, wishes.cancel, wishes.change, wishes.purchase],
+    ...[wishes.settle, wishes.join, wishes.leave],
+  ].map((wish: fc.Arbitrary<Wish>) => fc.array(wish, { minLength: 2, maxLength: 4 })),
 );
 const byHand = { sku: fc.constantFrom(...SKUS), store_id: fc.constantFrom("main", ...STORES) };
 const units = fc.oneof(
@@ -178,7 +229,9 @@ const common: fc.WeightedArbitrary<Command>[] = [
   { weight: 40, arbitrary: any.map(once) },
   { weight: 3, arbitrary: any.map(twice) },
   { weight: 4, arbitrary: ofOneKind.map(together) },
-  { weight: 6, arbitrary: fc.nat({ max: 8 }).map(again) },
+  { weight: 7, arbitrary: stories.story.map(inTurn) },
+  { weight: 1, arbitrary: fc.record(stories.corrupting).map(spoil) },
+  { weight: 5, arbitrary: fc.nat({ max: 8 }).map(again) },
   { weight: 3, arbitrary: fc.record({ ...byHand, units }).map(set) },
   { weight: 2, arbitrary: fc.record({ ...byHand, by }).map(increase) },
   { weight: 2, arbitrary: fc.constant(mend) },

@@ -4,9 +4,9 @@ import { freshRedis } from "../setup/stack.ts";
 import { commands, commandsAndRestarts } from "./commands.ts";
 import { compareAll } from "./compare.ts";
 import { OUTCOMES } from "./decide.ts";
-import { timesSeen } from "./follow.ts";
 import { openReal, type Real } from "./real.ts";
-import { newWorld } from "./wishes.ts";
+import { timesSeen } from "./seen.ts";
+import { newWorld } from "./world.ts";
 
 // To see a failure again, set these to the seed, path and replayPath that it printed; -t names the test.
 const { MODEL_SEED, MODEL_PATH, MODEL_REPLAY, MODEL_RUNS = "1000" } = process.env;
@@ -52,6 +52,8 @@ const HAPPENINGS = [
   "by hand INCRBY",
   "time passes",
   "fence shut",
+  "offer made",
+  ...["maxPerOrder", "maxActiveHolds", "maxPerCustomer"].map((rule) => `waiter refused by ${rule}`),
 ];
 
 test(

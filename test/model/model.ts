@@ -1,6 +1,8 @@
 import { expect } from "@jest/globals";
 import type { EventType } from "../../src/domain/event.ts";
 import type { HoldStatus, Line } from "../../src/domain/hold.ts";
+import type { SaleRules } from "../../src/domain/rules.ts";
+import type { WaiterStatus } from "../../src/domain/waiter.ts";
 import type { Answer, Request, Span } from "./requests.ts";
 
 // What Redis should hold, in plain objects. Nothing here is taken from src/ or lua/ but the words.
@@ -43,12 +45,36 @@ export type ModelHold = {
   expires_at: number;
   version: number;
   ended: Fact | undefined;
+  extensions: number;
   order_id: string | undefined;
   payment_ref: string;
+  /** How it was sold, unless all of it in time. */
+  late: boolean;
+  partial: boolean;
   /** When the sweeper looks at it: at its deadline, or at some later moment when it could not be ended. */
   due: Span;
 };
-type ModelRecord = { identity: string; fact: Fact; says: Omit<Answer, "word"> };
+/** A sku's rules; null when they were taken away and its customers are still counted. */
+export type ModelRules = { rules: SaleRules | null; version: number; counts: boolean };
+export type ModelWaiter = {
+  waiter_id: string;
+  status: WaiterStatus;
+  sku: string;
+  store_id: string;
+  quantity: number;
+  user_id: string;
+  offer_ms: number;
+  joined: Fact;
+  joined_seq: number;
+  ended: Fact | undefined;
+};
+/** `words`: what Redis keeps of it behind the request's fingerprint. */
+export type ModelRecord = {
+  identity: string;
+  fact: Fact;
+  says: Decision["says"];
+  words: unknown[];
+};
 
 export type Model = {
   stocks: Map<string, ModelStock>;
@@ -62,6 +88,19 @@ export type Model = {
   /** The same, once all that is asked now is answered. */
   stores_noticed: string[] | undefined;
   turns: Map<string, number>;
+  /** By sku. */
+  rules: Map<string, ModelRules>;
+  /** By `<sku> <user_id>`: units live or sold since the sku is counted, and lines of active holds. */
+  customers: Map<string, { units: number; active: number }>;
+  /** By `<sku> <user_id>`: the active hold that a reserve with `replace` takes the place of. */
+  own_holds: Map<string, string>;
+  /** All that ever waited, in the order in which they joined. */
+  waiters: Map<string, ModelWaiter>;
+  /** Offers of which it is not known yet when they were made. */
+  offers: { hold: ModelHold; ms: number }[];
+  /** What the call that is followed now has changed so far, and when it was asked and answered. */
+  touched: Set<ModelStock>;
+  span: Span;
   /** The admission of Redis under which everything is decided now. */
   generation: number;
   events: Fact[];
@@ -77,6 +116,13 @@ export const newModel = (generation: number): Model => ({
   stores_seen: undefined,
   stores_noticed: undefined,
   turns: new Map(),
+  rules: new Map(),
+  customers: new Map(),
+  own_holds: new Map(),
+  waiters: new Map(),
+  offers: [],
+  touched: new Set(),
+  span: { from: 0, to: 0 },
   generation,
   events: [],
   asked: [],
@@ -117,25 +163,16 @@ export function corruptAnswer(model: Model, stocks: { sku: string; store_id: str
   return corrupt && refuse("CORRUPT", { key: `stock:${stockName(corrupt.sku, corrupt.store_id)}` });
 }
 
-/** What whatever takes an idempotency key can be told. */
-export const KEYED_WORDS = ["REPLAYED", "IDEMPOTENCY_KEY_REUSED", "CORRUPT", "LATE"];
-
 /** What must be answered, and what must have happened then. Without an effect nothing may have changed. */
 export type Decision = {
   word: string;
   says: Omit<Answer, "word">;
-  effect?: (span: Span) => void;
+  effect?: () => void;
+  /** What this outcome is called, when its word does not tell it from another one. */
+  seen?: string;
 };
 
 export const refuse = (word: string, says: Decision["says"] = {}): Decision => ({ word, says });
-
-type Keyed = Extract<Request, { route: string }>;
-const recordName = ({ route, key }: Keyed) => `${route}:${key}`;
-
-/** Two requests are the same when they ask for the same, however often and how late. */
-function identityOf({ key, late, ...wish }: Keyed) {
-  return JSON.stringify(wish.does === "reserve" ? { ...wish, lines: sumLines(wish.lines) } : wish);
-}
 
 /** The first line of each stock, with all that its lines ask for together. */
 export function sumLines<T extends { sku: string; store_id?: string; quantity: number }>(
@@ -150,37 +187,32 @@ export function sumLines<T extends { sku: string; store_id?: string; quantity: n
   return sums;
 }
 
-/** What the request's idempotency key answers; nothing when the key is new. */
-export function earlierAnswer(model: Model, request: Keyed): Decision | undefined {
-  const record = request.key === undefined ? undefined : model.records.get(recordName(request));
-  if (!record) return undefined;
-  return record.identity === identityOf(request)
-    ? refuse("REPLAYED", record.says)
-    : refuse("IDEMPOTENCY_KEY_REUSED");
-}
-
-/** Only what took effect is remembered. */
-export function remember(model: Model, request: Keyed, fact: Fact, says: ModelRecord["says"]) {
-  if (request.key === undefined) return;
-  fact.record = recordName(request);
-  model.records.set(fact.record, { identity: identityOf(request), fact, says });
-}
-
 /** Units come or go: the stock is changed once more, and known from then on. */
-export function changeStock(stock: ModelStock, fact: Fact, available: number, held: number) {
+export function changeStock(
+  model: Model,
+  stock: ModelStock,
+  fact: Fact,
+  available: number,
+  held: number,
+) {
+  model.touched.add(stock);
   stock.known = true;
   stock.available += available;
   stock.held += held;
   stock.version += 1;
   stock.changed = fact;
-  const { sku, store_id, version } = stock;
-  return { sku, store_id, available: stock.available, held: stock.held, version };
+  return stateOf(stock);
 }
 
-export function addFact(model: Model, type: EventType, span: Span, at?: number): Fact {
-  const { generation } = model;
-  const unknown = { event_id: undefined, record: undefined };
-  const fact = { type, span, generation, at, ...unknown, payload: {}, lines: [] };
+/** A stock as an event shows it. */
+export const stateOf = ({ sku, store_id, available, held, version }: ModelStock) => {
+  return { sku, store_id, available, held, version };
+};
+
+export function addFact(model: Model, type: EventType): Fact {
+  const { generation, span } = model;
+  const unknown = { at: undefined, event_id: undefined, record: undefined };
+  const fact = { type, span, generation, ...unknown, payload: {}, lines: [] };
   model.events.push(fact);
   return fact;
 }

@@ -1,19 +1,13 @@
 import { Redis } from "ioredis";
 import { admit } from "../../scripts/admit.ts";
-import { Rejection } from "../../src/domain/rejection.ts";
-import { monotonicNow } from "../../src/now.ts";
 import { untilReady } from "../../src/redis/client.ts";
 import { dueHoldIds } from "../../src/redis/deadlines.ts";
-import { CorruptKey, Recovering, RedisFault } from "../../src/redis/outcome.ts";
 import { createSweeper } from "../../worker/sweeper.ts";
 import { openDecidingSide } from "../setup/deciding-side.ts";
 import type { freshRedis } from "../setup/stack.ts";
 import { FIRST_GENERATION } from "./model.ts";
-import type { Answer, Request } from "./requests.ts";
-import { REGISTERED, STOCKED } from "./wishes.ts";
+import { REGISTERED, STOCKED } from "./world.ts";
 
-const LONG_MS = 30_000;
-const LATE_MS = 1_000;
 /** Put there when Redis is opened, and not by what a run does. */
 const KEPT_KEYS = new Set(["inventory.generation"]);
 
@@ -81,79 +75,3 @@ export async function openReal(server: RedisServer) {
 
   return { ...side, redis, close, sweeper, names, startAnew, restart, shut, reopen };
 }
-
-/** Asks the real inventory, and turns whatever it says into an answer. */
-export async function ask(real: Real, request: Request): Promise<Answer> {
-  const ms = request.late ? -LATE_MS : LONG_MS;
-  const context = { request_id: "model", deadline: monotonicNow() + ms };
-  try {
-    return await answerOf(real, request, context);
-  } catch (error) {
-    if (error instanceof Rejection) {
-      // When the next hold ends is looked up aside, and may be half a second old.
-      const { earliest_release_at: _, ...members } = error.members;
-      return { ...members, word: error.code };
-    }
-    if (error instanceof CorruptKey) return { word: "CORRUPT", key: error.key };
-    if (error instanceof Recovering) return { word: "RECOVERING" };
-    if (error instanceof RedisFault && request.late) return { word: "LATE" };
-    throw error;
-  }
-}
-
-async function answerOf(
-  { inventory, stock }: Real,
-  request: Request,
-  context: { request_id: string; deadline: number },
-): Promise<Answer> {
-  switch (request.does) {
-    case "reserve": {
-      const { lines, user_id, ttl_ms, key, route } = request;
-      const input = { lines, user_id, ttl_seconds: ttl_ms / 1_000, idempotency_key: key, route };
-      const { granted: _, ...hold } = await inventory.createHold(input, context);
-      return worded(hold, "CREATED");
-    }
-    case "confirm": {
-      const { hold_id, payment_ref, key, route } = request;
-      const input = { hold_id, payment_ref, idempotency_key: key, route };
-      return worded(await inventory.confirmHold(input, context), "CONFIRMED");
-    }
-    case "cancel": {
-      const { hold_id, reason, key, route } = request;
-      const input = { hold_id, reason, idempotency_key: key, route };
-      const ending = await inventory.cancelHold(input, context);
-      return worded(ending, ending.status);
-    }
-    case "expire":
-      return { word: await inventory.expireHold(request.hold_id, context) };
-    case "change": {
-      const { sku, store_id, operation, units, if_version, reason, route, key } = request;
-      const change = { sku, store_id, operation, units, if_version, reason };
-      const idem = { route, key, request: [change] };
-      return worded(await stock.changeStock(change, idem, context), "CHANGED");
-    }
-    case "transfer": {
-      const { from_store, to_store, lines, key } = request;
-      const moved = await stock.transferStock({ from_store, to_store, lines }, key, context);
-      return worded(moved, "TRANSFERRED");
-    }
-    case "purchase": {
-      const { sku, quantity, user_id, policy, key } = request;
-      const bought = await stock.purchase({ sku, quantity, user_id, policy }, key, context);
-      return worded(bought, "PURCHASED");
-    }
-    case "read stocks": {
-      const counts = (await stock.readStocks([request.sku], context)).get(request.sku);
-      return { word: "STOCKS", counts };
-    }
-    case "read hold": {
-      const hold = await inventory.readHold(request.hold_id, context);
-      return hold ? { word: "HOLD", ...hold } : { word: "HOLD_NOT_FOUND" };
-    }
-  }
-}
-
-const worded = ({ replayed, ...facts }: { replayed: boolean }, word: string): Answer => ({
-  word: replayed ? "REPLAYED" : word,
-  ...facts,
-});

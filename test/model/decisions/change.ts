@@ -1,17 +1,15 @@
+import { earlierAnswer, KEYED_WORDS, remember } from "../keyed.ts";
 import {
   addFact,
   changeStock,
   corruptAnswer,
   type Decision,
-  earlierAnswer,
-  KEYED_WORDS,
   type Model,
   refuse,
-  remember,
   STOCK_MAX,
   stockOf,
 } from "../model.ts";
-import type { Answer, Change, Span } from "../requests.ts";
+import type { Answer, Change } from "../requests.ts";
 import { learnEvent, register } from "./stock-changes.ts";
 
 export const changeWords = [
@@ -47,11 +45,11 @@ export function change(model: Model, request: Change, said: Answer): Decision {
     version: version + 1,
     available_delta: delta,
   };
-  const effect = (span: Span) => {
-    const fact = addFact(model, counted ? "STOCK_COUNTED" : "STOCK_ADJUSTED", span);
+  const effect = () => {
+    const fact = addFact(model, counted ? "STOCK_COUNTED" : "STOCK_ADJUSTED");
     learnEvent(fact, said, model);
     fact.payload = { actor: "api", reason, ...(counted ? { on_hand: units } : {}) };
-    fact.lines = [{ available_delta: delta, ...changeStock(stock, fact, delta, 0) }];
+    fact.lines = [{ available_delta: delta, ...changeStock(model, stock, fact, delta, 0) }];
     register(model, store_id);
     remember(model, request, fact, says);
   };

@@ -1,49 +1,24 @@
-import { ORDER_ID_PATTERN } from "../../../src/domain/ids.ts";
-import {
-  type Decision,
-  earlierAnswer,
-  KEYED_WORDS,
-  learnTime,
-  type Model,
-  refuse,
-  remember,
-} from "../model.ts";
-import type { Answer, Confirm, Span } from "../requests.ts";
-import { end, endingAnswer, newId } from "./hold-changes.ts";
+import { earlierAnswer, KEYED_WORDS } from "../keyed.ts";
+import { type Decision, type Model, refuse } from "../model.ts";
+import type { Answer, Confirm } from "../requests.ts";
+import { NOT_ALIVE_WORDS, notAliveAnswer, openingAnswer } from "./hold-changes.ts";
+import { chooseSold, saleOf, sell } from "./selling.ts";
 
 export const confirmWords = [
   ...KEYED_WORDS,
-  "CONFIRMED",
-  "HOLD_NOT_FOUND",
-  "HOLD_ALREADY_CONFIRMED",
-  "HOLD_CANCELLED",
-  "HOLD_EXPIRED",
+  ...NOT_ALIVE_WORDS,
+  ...["CONFIRMED", "INVALID_REQUEST", "in time, all", "in time, a part"],
 ];
 
 export function confirm(model: Model, request: Confirm, said: Answer, now: number): Decision {
-  const { hold_id, payment_ref } = request;
-  const refused = endingAnswer(model, request) ?? earlierAnswer(model, request);
+  const refused = openingAnswer(model, request) ?? earlierAnswer(model, request);
   if (refused) return refused;
-  const hold = model.holds.get(hold_id);
-  if (!hold) return refuse("HOLD_NOT_FOUND");
-  if (hold.status === "CONFIRMED") {
-    if (hold.payment_ref !== payment_ref) return refuse("HOLD_ALREADY_CONFIRMED", { hold_id });
-    return refuse("REPLAYED", { order_id: hold.order_id, confirmed_at: hold.ended?.at });
+  const hold = model.holds.get(request.hold_id);
+  if (hold?.status === "CONFIRMED" && hold.payment_ref === request.payment_ref) {
+    return refuse("REPLAYED", saleOf(hold));
   }
-  if (hold.status === "CANCELLED") return refuse("HOLD_CANCELLED", { hold_id });
-  if (hold.status === "EXPIRED" || now >= hold.expires_at) {
-    const expires_at = new Date(hold.expires_at).toISOString();
-    return refuse("HOLD_EXPIRED", { hold_id, expires_at });
-  }
-  const says = { order_id: said.order_id, confirmed_at: said.confirmed_at };
-  const effect = (span: Span) => {
-    hold.order_id = newId(said.order_id, ORDER_ID_PATTERN, model);
-    hold.payment_ref = payment_ref;
-    const fact = end(model, hold, "HOLD_CONFIRMED", span);
-    fact.payload.order_id = hold.order_id;
-    if (payment_ref !== "") fact.payload.payment_ref = payment_ref;
-    learnTime(fact, said.confirmed_at);
-    remember(model, request, fact, says);
-  };
-  return { word: "CONFIRMED", says, effect };
+  const not_alive = notAliveAnswer(hold, now);
+  if (!hold || not_alive) return not_alive ?? refuse("HOLD_NOT_FOUND");
+  const sold = chooseSold(hold.lines, request.parts);
+  return Array.isArray(sold) ? sell(model, request, hold, sold, { said, now }) : sold;
 }

@@ -1,23 +1,28 @@
 import { HOLD_ID_PATTERN, ORDER_ID_PATTERN } from "../../../src/domain/ids.ts";
+import { earlierAnswer, KEYED_WORDS, remember } from "../keyed.ts";
 import {
   addFact,
   changeStock,
   corruptAnswer,
   type Decision,
-  earlierAnswer,
-  KEYED_WORDS,
   learnTime,
   type Model,
   type ModelStock,
   refuse,
-  remember,
   stockOf,
 } from "../model.ts";
-import type { Answer, Purchase, Span } from "../requests.ts";
-import { newId } from "./hold-changes.ts";
+import type { Answer, Purchase } from "../requests.ts";
+import { closedAnswer, countCustomer, limitAnswer } from "./customers.ts";
+import { newHold, newId, payloadOf } from "./hold-changes.ts";
+import { serve } from "./serving.ts";
 import { candidates } from "./stock-changes.ts";
 
 export const purchaseWords = [...KEYED_WORDS, "PURCHASED", "UNKNOWN_SKU", "SOLD_OUT", "ALL_HELD"];
+/** These are seen of all policies together: the rules come before them. */
+export const ruledPurchaseWords = [
+  ...["SALE_PAUSED", "SALE_NOT_OPEN", "SALE_CLOSED", "INVALID_REQUEST"],
+  ...["passes maxPerOrder", "passes maxPerCustomer"],
+];
 
 export function purchase(model: Model, request: Purchase, said: Answer): Decision {
   const { sku, quantity, user_id, policy } = request;
@@ -33,6 +38,10 @@ export function purchase(model: Model, request: Purchase, said: Answer): Decisio
   const corrupt = corruptAnswer(model, offers);
   if (corrupt) return corrupt;
   if (!offers.some(({ known }) => known)) return refuse("UNKNOWN_SKU", { sku });
+  for (const offer of offers) serve(model, offer);
+  const ruled =
+    closedAnswer(model, sku) ?? limitAnswer(model, { sku, user_id, units: quantity, holds: 0 });
+  if (ruled) return { ...ruled, seen: ruled.seen ?? ruled.word };
   const enough = offers.filter(({ available }) => available >= quantity);
   const picked = pick(model, request, enough);
   if (!picked) {
@@ -50,26 +59,17 @@ export function purchase(model: Model, request: Purchase, said: Answer): Decisio
     store_id,
     confirmed_at: said.confirmed_at,
   };
-  const effect = (span: Span) => {
+  const effect = () => {
     const hold_id = newId(said.hold_id, HOLD_ID_PATTERN, model);
     const order_id = newId(said.order_id, ORDER_ID_PATTERN, model);
-    const fact = addFact(model, "HOLD_PURCHASED", span);
+    const fact = addFact(model, "HOLD_PURCHASED");
     const expires_at = learnTime(fact, said.confirmed_at);
-    fact.payload = { hold_id, order_id, status: "CONFIRMED", user_id, expires_at, version: 1 };
-    fact.lines = [{ quantity, ...changeStock(picked, fact, -quantity, 0) }];
-    model.holds.set(hold_id, {
-      hold_id,
-      status: "CONFIRMED",
-      lines: [{ sku, store_id, quantity }],
-      user_id,
-      created: fact,
-      expires_at,
-      version: 1,
-      ended: fact,
-      order_id,
-      payment_ref: "",
-      due: { from: expires_at, to: expires_at },
-    });
+    fact.lines = [{ quantity, ...changeStock(model, picked, fact, -quantity, 0) }];
+    const lines = [{ sku, store_id, quantity }];
+    const hold = newHold(model, { hold_id, lines, user_id, created: fact, expires_at });
+    Object.assign(hold, { status: "CONFIRMED", ended: fact, order_id });
+    fact.payload = { ...payloadOf(hold), order_id };
+    countCustomer(model, sku, user_id, quantity, 0);
     if (policy === "round-robin") model.turns.set(sku, turnOf(model, sku) + 1);
     remember(model, request, fact, says);
   };

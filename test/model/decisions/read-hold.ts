@@ -16,6 +16,8 @@ export function readHold(model: Model, { hold_id }: ReadHold, said: Answer): Dec
     version,
     order_id,
     payment_ref: payment_ref || undefined,
+    late: hold.late || undefined,
+    partial: hold.partial || undefined,
     created_at: created.at,
     ended_at: hold.ended && learnTime(hold.ended, said.ended_at),
   });

@@ -1,19 +1,17 @@
+import { earlierAnswer, KEYED_WORDS, remember } from "../keyed.ts";
 import {
   addFact,
   changeStock,
   corruptAnswer,
   type Decision,
-  earlierAnswer,
-  KEYED_WORDS,
   type Model,
   type ModelStock,
   refuse,
-  remember,
   STOCK_MAX,
   stockOf,
   sumLines,
 } from "../model.ts";
-import type { Answer, Span, Transfer } from "../requests.ts";
+import type { Answer, Transfer } from "../requests.ts";
 import { learnEvent, register } from "./stock-changes.ts";
 
 export const transferWords = [
@@ -48,12 +46,12 @@ export function transfer(model: Model, request: Transfer, said: Answer): Decisio
     return refuse("INVALID_REQUEST");
   }
   const says = { event_id: said.event_id, occurred_at: said.occurred_at };
-  const effect = (span: Span) => {
-    const fact = addFact(model, "STOCK_TRANSFERRED", span);
+  const effect = () => {
+    const fact = addFact(model, "STOCK_TRANSFERRED");
     learnEvent(fact, said, model);
     fact.payload = { actor: "api", from_store, to_store };
     const move = (stock: ModelStock, available_delta: number) => {
-      return { available_delta, ...changeStock(stock, fact, available_delta, 0) };
+      return { available_delta, ...changeStock(model, stock, fact, available_delta, 0) };
     };
     const left = moved.map(({ from, quantity }) => move(from, -quantity));
     const come = moved.map(({ to, quantity }) => move(to, quantity));
