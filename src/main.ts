@@ -23,6 +23,7 @@ import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
 import { createRecorded } from "./redis/recorded.ts";
 import { createReleases } from "./redis/releases.ts";
+import { checkRights } from "./redis/rights.ts";
 import { createRules } from "./redis/rules.ts";
 import { createScripts } from "./redis/scripts.ts";
 import { checkServer } from "./redis/server-check.ts";
@@ -50,6 +51,7 @@ async function serve(config: Config, log: Log) {
 
   const default_store = config.DEFAULT_STORE;
   const keys = createKeys(default_store);
+  await checkRights(redis, keys, "api");
   const clock = createClock();
   const stream = createStream(redis, keys);
   await clock.learnFrom(stream.now);

@@ -22,6 +22,16 @@ export const httpSeconds = new Histogram({
   buckets: SECONDS,
   registers,
 });
+export const httpInFlight = new Gauge({
+  name: "holdfast_http_requests_in_flight",
+  help: "Requests that have begun and are not answered yet.",
+  registers,
+});
+export const httpConnections = new Gauge({
+  name: "holdfast_http_connections",
+  help: "Open connections of clients.",
+  registers,
+});
 export const holdOutcomes = new Counter({
   name: "holdfast_holds_total",
   help: "What the scripts decided, by operation and outcome word.",

@@ -28,6 +28,7 @@ import { createInventory } from "../src/redis/inventory.ts";
 import { createKeys } from "../src/redis/keys.ts";
 import { createReleases } from "../src/redis/releases.ts";
 import { createRestoring } from "../src/redis/restoring.ts";
+import { checkRights } from "../src/redis/rights.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
 import { createStock } from "../src/redis/stock.ts";
@@ -71,6 +72,7 @@ async function main() {
   await checkServer(redis, log);
 
   const keys = createKeys(config.DEFAULT_STORE);
+  await checkRights(redis, keys, "worker");
   const clock = createClock();
   const stream = createStream(redis, keys);
   await clock.learnFrom(stream.now);

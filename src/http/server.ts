@@ -9,6 +9,7 @@ import type { Server as Listener } from "node:net";
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
 import { SERVER_LIMITS } from "../listen.ts";
+import { httpConnections, httpInFlight } from "../metrics.ts";
 import { problemBody } from "./problem.ts";
 import { PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
@@ -27,7 +28,11 @@ export function createHttpServer(
   server.on("request", (req, res) => {
     const open = unanswered.get(req.socket) ?? new Set();
     unanswered.set(req.socket, open.add(res));
-    res.once("close", () => open.delete(res));
+    httpInFlight.inc();
+    res.once("close", () => {
+      open.delete(res);
+      httpInFlight.dec();
+    });
   });
   // An unknown Expect is a request like any other; Node would answer a bare 417.
   server.on("checkExpectation", (req, res) => server.emit("request", req, res));
@@ -46,8 +51,10 @@ function limitConnections(server: Server, connections_max: number) {
   let open = 0;
   server.on("connection", (socket) => {
     open += 1;
+    httpConnections.inc();
     socket.once("close", () => {
       open -= 1;
+      httpConnections.dec();
     });
     if (open > connections_max) socket.destroy();
   });
