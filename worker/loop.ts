@@ -24,6 +24,7 @@ export function startLoop({ name, runOnce, idle_ms }: Agent, log: Log) {
   let failures = 0;
   let reported = "";
   let reported_at = 0;
+  agentFailures.inc({ agent: name }, 0); // so that an alarm sees the first one
 
   async function run() {
     while (!stopping.signal.aborted) {
