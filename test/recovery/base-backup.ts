@@ -10,8 +10,8 @@ const run = promisify(execFile);
 const LEFT_OUT = ["postmaster.pid", "postmaster.opts"];
 
 /**
- * A backup of a Postgres that goes on working, by its low-level API: what pg_basebackup does, which comes with
- * Postgres and not with the packages that the tests have.
+ * A backup of a Postgres that goes on working, by its low-level API: what pg_basebackup does, which the tests
+ * don't have.
  * @param dir where it goes to; it must not be there
  * @param meanwhile what happens while the files are copied
  */
