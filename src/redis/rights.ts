@@ -9,19 +9,41 @@ export type Process = "api" | "worker";
 /** What the scripts of `lua/` run: Redis asks the rights of whoever calls a script. */
 export const OF_SCRIPTS = [
   ...["EXISTS", "GET", "HDEL", "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HSET"],
-  ...["HSETNX", "INCRBY", "PEXPIREAT", "SET", "TIME", "XADD", "XLEN", "ZADD", "ZCARD", "ZRANGE"],
+  ...[
+    "HSETNX",
+    "INCRBY",
+    "PEXPIREAT",
+    "PUBLISH",
+    "SET",
+    "TIME",
+    "XADD",
+    "XLEN",
+    "ZADD",
+    "ZCARD",
+    "ZRANGE",
+  ],
   ...["ZREM", "ZSCORE"],
 ];
 /** What those of `lua/admission/` run beside that. */
 export const OF_ADMISSIONS = ["DEL", "HKEYS", "UNLINK", "XGROUP CREATE", "XINFO STREAM", "XSETID"];
 
 const OF_BOTH = [
-  ...["EVALSHA", "INFO", "MGET", "PING", "SCRIPT EXISTS", "SCRIPT LOAD", "XINFO GROUPS", "XRANGE"],
+  ...[
+    "EVALSHA",
+    "INFO",
+    "MGET",
+    "PING",
+    "SCRIPT EXISTS",
+    "SCRIPT LOAD",
+    "SUBSCRIBE",
+    "XINFO GROUPS",
+    "XRANGE",
+  ],
   ...OF_SCRIPTS,
 ];
 /** All commands that a process can't do without. An ACL file grants just these; a test compares. */
 export const COMMANDS: Record<Process, string[]> = {
-  api: [...OF_BOTH, "SUBSCRIBE", "ZRANK"],
+  api: [...OF_BOTH, "ZRANK"],
   worker: [
     ...[...OF_BOTH, ...OF_ADMISSIONS],
     ...[
@@ -56,8 +78,8 @@ const ARGUMENTS: Record<string, (keys: Keys) => string[]> = {
   TIME: () => [],
   "SCRIPT EXISTS": () => ["0".repeat(40)],
   "SCRIPT LOAD": () => ["return"],
-  PUBLISH: ({ recorded }) => [recorded, "1"],
-  SUBSCRIBE: ({ recorded }) => [recorded],
+  PUBLISH: ({ seq }) => [seq, "1"],
+  SUBSCRIBE: ({ recorded, seq }) => [recorded, seq],
   XREADGROUP: ({ stream }) => ["GROUP", "g", "c", "STREAMS", stream, ">"],
 };
 
@@ -80,6 +102,7 @@ const SHA = createHash("sha1").update(SOURCE).digest("hex");
 export async function checkRights(redis: Redis, keys: Keys, process: Process): Promise<void> {
   const missing = await findMissing(redis, [
     ...COMMANDS[process].map((command) => lineOf(command, keys)),
+    ["PUBLISH", keys.recorded, "1"],
     ...samples(keys).flatMap((key) => [
       ["GET", key],
       ["SET", key, "1"],
