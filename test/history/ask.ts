@@ -3,7 +3,7 @@ import type { CallContext } from "../../src/redis/deciding.ts";
 import type { openDecidingSide } from "../setup/deciding-side.ts";
 import type { Input, Output } from "./operations.ts";
 
-type Side = Pick<Awaited<ReturnType<typeof openDecidingSide>>, "inventory" | "stock">;
+type Side = Pick<Awaited<ReturnType<typeof openDecidingSide>>, "inventory" | "stock" | "rules">;
 
 /**
  * Asks the real inventory. Holds are named by their ids here.
@@ -19,28 +19,49 @@ export async function ask(
     return await answerOf(side, sku, input, context);
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
-    const { available, total_available } = error.members;
+    const { available, total_available, left } = error.members;
     return {
       word: error.code,
       ...(available === undefined ? {} : { available: Number(available) }),
       ...(total_available === undefined ? {} : { total_available: Number(total_available) }),
+      ...(left === undefined ? {} : { left: Number(left) }),
     };
   }
 }
 
 async function answerOf(
-  { inventory, stock }: Side,
+  { inventory, stock, rules }: Side,
   sku: string,
   input: Input,
   context: CallContext,
 ): Promise<Output> {
   switch (input.does) {
     case "reserve": {
-      const { store_id, quantity, ttl_ms, key } = input;
+      const { store_id, quantity, ttl_ms, key, user: user_id } = input;
       const lines = [{ sku, store_id, quantity }];
-      const hold = { lines, user_id: "", ttl_seconds: ttl_ms / 1_000, idempotency_key: key };
+      const hold = { lines, user_id, ttl_seconds: ttl_ms / 1_000, idempotency_key: key };
       const { hold_id, expires_at, replayed } = await inventory.createHold(hold, context);
       return { word: replayed ? "REPLAYED" : "CREATED", id: hold_id, expires_at };
+    }
+    case "extend": {
+      const { hold: hold_id, ttl_ms, key: idempotency_key } = input;
+      const wish = { hold_id, ttl_seconds: ttl_ms / 1_000, idempotency_key };
+      const hold = await inventory.extendHold(wish, context);
+      const { expires_at, extensions_left: left } = hold;
+      return { word: hold.replayed ? "REPLAYED" : "EXTENDED", expires_at, left };
+    }
+    case "resize": {
+      const { hold: hold_id, quantity, key: idempotency_key } = input;
+      const wish = { hold_id, wanted: [{ sku, quantity }], idempotency_key };
+      const hold = await inventory.changeHold(wish, context);
+      const word = hold.status === "ACTIVE" ? "CHANGED" : "CANCELLED";
+      return { word: hold.replayed ? "REPLAYED" : word, quantity: hold.lines[0]?.quantity ?? 0 };
+    }
+    case "limit": {
+      const { max, key } = input;
+      const wanted = { sku, rules: { max_per_customer: max } };
+      const { version, replayed } = await rules.changeRules(wanted, key, context);
+      return { word: replayed ? "REPLAYED" : "CHANGED", id: String(version) };
     }
     case "confirm": {
       const { hold: hold_id } = input;
@@ -72,8 +93,8 @@ async function answerOf(
       return { word: replayed ? "REPLAYED" : "TRANSFERRED", id };
     }
     case "purchase": {
-      const { quantity, policy, key } = input;
-      const wish = { sku, quantity, user_id: "", policy };
+      const { quantity, policy, key, user: user_id } = input;
+      const wish = { sku, quantity, user_id, policy };
       const { hold_id: id, store_id, replayed } = await stock.purchase(wish, key, context);
       return { word: replayed ? "REPLAYED" : "PURCHASED", id, store_id };
     }

@@ -5,15 +5,17 @@ import type { SkuOperation } from "./operations.ts";
 import { recordHistories } from "./record.ts";
 import { createSkuSpec } from "./sku-spec.ts";
 import { tell } from "./tell.ts";
-import { STORES } from "./wishes.ts";
+import { LIMIT, STORES } from "./wishes.ts";
 
 // The seed decides what is asked and what is done to the connections; the moments are different each time.
 const { HISTORY_SEEDS = "1,2,3" } = process.env;
 const SEEDS = HISTORY_SEEDS.split(",").map(Number);
 const TEST_MS_MAX = 120_000;
-const OPERATIONS_MIN = 400;
+const OPERATIONS_MIN = 200;
+/** To be sure that there is no order takes long. */
+const ALTERED_MAX = 8;
 
-const spec = createSkuSpec(STORES);
+const spec = createSkuSpec(STORES, LIMIT);
 const seen = new Map<string, number>();
 const saw = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
 /** What must have occurred, or nothing was tried. */
@@ -22,6 +24,7 @@ const OCCURS = [
   ...["confirm CONFIRMED", "confirm REPLAYED", "confirm HOLD_EXPIRED", "confirm HOLD_CANCELLED"],
   ...["cancel CANCELLED", "cancel REPLAYED", "cancel HOLD_ALREADY_CONFIRMED", "expire EXPIRED"],
   ...["adjust CHANGED", "count CHANGED", "transfer TRANSFERRED", "purchase PURCHASED"],
+  ...["extend EXTENDED", "resize CHANGED", "limit CHANGED", "reserve LIMIT_EXCEEDED"],
   ...["without an answer, and it happened", "without an answer, and it never happened"],
 ];
 
@@ -61,7 +64,7 @@ test("in all of it, each of these has occurred", () => {
 });
 
 test("had any read seen one unit more, no order would explain it", () => {
-  const reads = last.filter(({ output }) => output?.stocks);
+  const reads = last.filter(({ output }) => output?.stocks).slice(0, ALTERED_MAX);
   expect(reads.length).toBeGreaterThan(5);
   const explained = reads.filter((read) => {
     const stocks = structuredClone(read.output?.stocks) ?? {};
@@ -70,5 +73,5 @@ test("had any read seen one unit more, no order would explain it", () => {
     return findOrder(spec, last.with(last.indexOf(read), altered)).order;
   });
   // Now and then one that came amid several changes might just as well have seen that.
-  expect(explained.length).toBeLessThanOrEqual(reads.length / 10);
+  expect(explained.length).toBeLessThanOrEqual(1);
 });

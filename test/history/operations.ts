@@ -11,7 +11,13 @@ export type Reserve = {
   store_id: string;
   quantity: number;
   ttl_ms: number;
+  user: string;
 };
+export type Extend = { does: "extend"; key: string; hold: string; ttl_ms: number };
+/** Sets how many units a hold has. */
+export type Resize = { does: "resize"; key: string; hold: string; quantity: number };
+/** Sets how many units each customer may have, live or sold. */
+export type Limit = { does: "limit"; key: string; max: number };
 export type Ending = { does: "confirm" | "cancel" | "expire"; hold: string };
 export type Change = {
   does: "adjust" | "count";
@@ -26,10 +32,26 @@ export type Transfer = {
   to_store: string;
   quantity: number;
 };
-export type Purchase = { does: "purchase"; key: string; quantity: number; policy: Policy };
+export type Purchase = {
+  does: "purchase";
+  key: string;
+  quantity: number;
+  policy: Policy;
+  user: string;
+};
 export type ReadHold = { does: "read hold"; hold: string };
 export type ReadStocks = { does: "read stocks" };
-export type Input = Reserve | Ending | Change | Transfer | Purchase | ReadHold | ReadStocks;
+export type Input =
+  | Reserve
+  | Extend
+  | Resize
+  | Limit
+  | Ending
+  | Change
+  | Transfer
+  | Purchase
+  | ReadHold
+  | ReadStocks;
 
 export type Counts = { available: number; held: number; version: number };
 /** The outcome word, and what was said with it: of the members those that this kind of answer has. */
@@ -44,6 +66,10 @@ export type Output = {
   /** What a refusal says is left. */
   available?: number | undefined;
   total_available?: number | undefined;
+  /** How much of a limit is left, or how many extensions. */
+  left?: number | undefined;
+  /** Units that the hold has. */
+  quantity?: number | undefined;
   /** Of all stores that know the sku. */
   stocks?: Record<string, Counts> | undefined;
 };

@@ -11,7 +11,7 @@ import { emptyRedis } from "../setup/empty-redis.ts";
 import { ask } from "./ask.ts";
 import type { Input, SkuOperation } from "./operations.ts";
 import { type Recorded, sortOut } from "./sort-out.ts";
-import { disturbancesOf, inputOf, SKUS, STORES, wishesOf } from "./wishes.ts";
+import { disturbancesOf, inputOf, LIMIT, SKUS, STORES, wishesOf } from "./wishes.ts";
 
 const PROCESSES = 6;
 const CLIENTS = 24;
@@ -85,7 +85,14 @@ function processOf(processes: Process[], n: number): Process {
   return found;
 }
 
-async function stockUp({ redis, keys, stores }: Side, skus: string[]) {
+async function stockUp({ redis, keys, stores, rules, scripts }: Side, skus: string[]) {
+  // It may know still how Redis was admitted before it was emptied.
+  while (scripts.generation() !== FIRST_GENERATION) await scripts.learn();
+  const context = { request_id: "stock up", deadline: monotonicNow() + LONG_MS };
+  for (const sku of skus) {
+    const change = { sku, rules: { max_per_customer: LIMIT } };
+    await rules.changeRules(change, `limit of ${sku}`, context);
+  }
   for (const { store_id, rank, available } of STORES) {
     if (store_id !== "main") await stores.register(store_id, rank);
     for (const sku of skus) await redis.set(keys.stock(sku, store_id), available);

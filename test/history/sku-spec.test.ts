@@ -1,71 +1,22 @@
 import { describe, expect, test } from "@jest/globals";
-import { findOrder } from "./linearize.ts";
-import type { Input, Output, SkuOperation } from "./operations.ts";
-import { createSkuSpec } from "./sku-spec.ts";
-
-// Histories by hand of a sku that has 10 in main and 5 in north. In each, time goes in steps of 100 ms.
-
-const spec = createSkuSpec([
-  { store_id: "main", rank: 0, available: 10 },
-  { store_id: "north", rank: 1, available: 5 },
-]);
-const isExplained = (history: SkuOperation[]) => findOrder(spec, history).order !== undefined;
-
-const NEVER = 1_000_000;
-/** What was asked from step to step, and answered; without an answer it is not known what it did. */
-const at = (from: number, to: number, input: Input, output?: Output): SkuOperation => ({
-  input,
-  called: 100 * from,
-  returned: 100 * to,
-  output,
-});
-const lost = (from: number, input: Input, until = NEVER) => at(from, until, input);
-
-const TTL_MS = 60_000;
-const reserve = (key: string, quantity = 1): Input => ({
-  does: "reserve",
-  key,
-  store_id: "main",
-  quantity,
-  ttl_ms: TTL_MS,
-});
-const adjust = (key: string, units: number): Input => ({
-  does: "adjust",
-  key,
-  store_id: "main",
-  units,
-});
-const confirm: Input = { does: "confirm", hold: "k" };
-const cancel: Input = { does: "cancel", hold: "k" };
-const expire: Input = { does: "expire", hold: "k" };
-const transfer: Input = {
-  does: "transfer",
-  key: "t",
-  from_store: "main",
-  to_store: "north",
-  quantity: 4,
-};
-const buy = (key: string, quantity: number): Input => ({
-  does: "purchase",
-  key,
-  quantity,
-  policy: "highest-available",
-});
-const created = (id = "H-1"): Output => ({ word: "CREATED", id });
-const replayed = (id = "H-1"): Output => ({ word: "REPLAYED", id });
-const changed = (available: number, version: number, held = 0): Output => ({
-  word: "CHANGED",
-  counts: { available, held, version },
-});
-/** A read of both stores; north untouched unless it is said. */
-const stocks = (available: number, held: number, version: number, north = [5, 0]): Output => ({
-  word: "STOCKS",
-  stocks: {
-    main: { available, held, version },
-    north: { available: north[0] ?? 0, held: 0, version: north[1] ?? 0 },
-  },
-});
-const read: Input = { does: "read stocks" };
+import {
+  adjust,
+  at,
+  buy,
+  cancel,
+  changed,
+  confirm,
+  created,
+  expire,
+  isExplained,
+  lost,
+  read,
+  replayed,
+  reserve,
+  stocks,
+  transfer,
+} from "./by-hand.ts";
+import type { SkuOperation } from "./operations.ts";
 
 const right: [string, SkuOperation[]][] = [
   ["nothing", []],

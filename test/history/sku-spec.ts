@@ -1,44 +1,25 @@
 import { isDeepStrictEqual } from "node:util";
-import type { HoldStatus } from "../../src/domain/hold.ts";
+import { end, extend, readHold, reserve, resize } from "./hold-ways.ts";
 import type { Spec } from "./linearize.ts";
-import type {
-  Change,
-  Counts,
-  Ending,
-  Output,
-  Purchase,
-  ReadHold,
-  Reserve,
-  SkuOperation,
-  Transfer,
-} from "./operations.ts";
-
-/** The clock that deadlines are kept by is Redis's; this far it may be from that of the history. */
-const SLACK_MS = 5;
-
-type Span = { from: number; to: number };
-type Hold = { store_id: string; quantity: number; status: HoldStatus; due: Span };
-/** One sku, in all stores. */
-export type Sku = {
-  stocks: ReadonlyMap<string, Counts>;
-  /** By the key they were made with. */
-  holds: ReadonlyMap<string, Hold>;
-  /** What the keys of changes and transfers did. */
-  changes: ReadonlyMap<string, Output>;
-  /** The ids that were told, of what makes them. */
-  ids: ReadonlyMap<string, string>;
-  turn: number;
-};
+import type { Change, Limit, Output, Purchase, SkuOperation, Transfer } from "./operations.ts";
+import {
+  countsOf,
+  limitWays,
+  moved,
+  NOT_DUE,
+  once,
+  replay,
+  type Sku,
+  type Way,
+  withHold,
+} from "./sku-state.ts";
 
 /** Whoever is told one of these has changed nothing, wherever it was. One that is missing costs time only. */
 const IDLE_WORDS = new Set([
   ...["STOCKS", "HOLD", "REPLAYED", "SOLD_OUT", "ALL_HELD", "WOULD_GO_NEGATIVE", "NOT_DUE"],
-  ...["HOLD_EXPIRED", "HOLD_CANCELLED", "HOLD_ALREADY_CONFIRMED"],
+  ...["HOLD_EXPIRED", "HOLD_CANCELLED", "HOLD_ALREADY_CONFIRMED", "LIMIT_EXCEEDED"],
 ]);
 const staysIdle = ({ output }: SkuOperation) => IDLE_WORDS.has(output?.word ?? "");
-
-/** One way in which an operation may go. `after` is missing when it changes nothing. */
-type Way = { says: Output; after?: Sku; named?: string };
 
 /**
  * What one sku does when nothing happens at the same time: `stores` in the order in which a purchase looks at
@@ -46,6 +27,7 @@ type Way = { says: Output; after?: Sku; named?: string };
  */
 export function createSkuSpec(
   stores: { store_id: string; rank: number; available: number }[],
+  limit: number,
 ): Spec<Sku, SkuOperation> {
   const ranks = new Map(stores.map(({ store_id, rank }) => [store_id, rank]));
   const counts = (available: number) => ({ available, held: 0, version: 0 });
@@ -55,6 +37,7 @@ export function createSkuSpec(
     changes: new Map(),
     ids: new Map(),
     turn: 0,
+    limit,
   };
 
   function waysOf(sku: Sku, operation: SkuOperation): Way[] {
@@ -62,6 +45,12 @@ export function createSkuSpec(
     switch (input.does) {
       case "reserve":
         return reserve(sku, input, operation);
+      case "extend":
+        return extend(sku, input, operation);
+      case "resize":
+        return resize(sku, input, operation);
+      case "limit":
+        return setLimit(sku, input);
       case "confirm":
       case "cancel":
       case "expire":
@@ -90,86 +79,6 @@ export function createSkuSpec(
   return { first, next, staysIdle, textOf };
 }
 
-const countsOf = ({ stocks }: Sku, store_id: string): Counts =>
-  stocks.get(store_id) ?? { available: 0, held: 0, version: 0 };
-
-function moved(sku: Sku, store_id: string, available: number, held: number): Sku {
-  const old = countsOf(sku, store_id);
-  const counts = {
-    available: old.available + available,
-    held: old.held + held,
-    version: old.version + 1,
-  };
-  return { ...sku, stocks: new Map(sku.stocks).set(store_id, counts) };
-}
-
-const withHold = (sku: Sku, key: string, hold: Hold): Sku => ({
-  ...sku,
-  holds: new Map(sku.holds).set(key, hold),
-});
-
-function reserve(sku: Sku, input: Reserve, { called, returned }: SkuOperation): Way[] {
-  const { key, store_id, quantity, ttl_ms } = input;
-  const named = `hold ${key}`;
-  if (sku.holds.has(key)) return [{ says: { word: "REPLAYED" }, named }];
-  const { available, held } = countsOf(sku, store_id);
-  const short = held > 0 ? "ALL_HELD" : "SOLD_OUT";
-  if (available < quantity) return [{ says: { word: short, available } }];
-  const due = { from: called + ttl_ms - SLACK_MS, to: returned + ttl_ms + SLACK_MS };
-  const made = withHold(sku, key, { store_id, quantity, status: "ACTIVE", due });
-  return [{ says: { word: "CREATED" }, named, after: moved(made, store_id, -quantity, quantity) }];
-}
-
-function end(sku: Sku, { does, hold: key }: Ending, { called, returned }: SkuOperation): Way[] {
-  const hold = sku.holds.get(key);
-  if (!hold) return [];
-  const { store_id, quantity, status, due } = hold;
-  const named = `order ${key}`;
-  if (status === "ACTIVE") {
-    const ended = (as: HoldStatus) =>
-      moved(
-        withHold(sku, key, { ...hold, status: as }),
-        store_id,
-        as === "CONFIRMED" ? 0 : quantity,
-        -quantity,
-      );
-    const alive: Record<typeof does, Way> = {
-      confirm: { says: { word: "CONFIRMED" }, named, after: ended("CONFIRMED") },
-      cancel: { says: { word: "CANCELLED" }, after: ended("CANCELLED") },
-      expire: { says: { word: "NOT_DUE" } },
-    };
-    const expired = { says: { word: "EXPIRED" }, after: ended("EXPIRED") };
-    const over: Record<typeof does, Way[]> = {
-      confirm: [{ says: { word: "HOLD_EXPIRED" } }],
-      cancel: [expired],
-      // When the reply to a call's first try is lost, its second finds the hold ended.
-      expire: [expired, { ...expired, says: { word: "ENDED" } }],
-    };
-    return [
-      ...(called - SLACK_MS < due.to ? [alive[does]] : []),
-      ...(returned + SLACK_MS >= due.from ? over[does] : []),
-    ];
-  }
-  if (does === "expire") return [{ says: { word: "ENDED" } }];
-  if (does === "confirm") {
-    if (status === "CONFIRMED") return [{ says: { word: "REPLAYED" }, named }];
-    return [{ says: { word: `HOLD_${status}` } }];
-  }
-  if (status === "CONFIRMED") return [{ says: { word: "HOLD_ALREADY_CONFIRMED" } }];
-  return [{ says: { word: "REPLAYED", status } }];
-}
-
-/** The first time, what it does; from then on, the same answer. */
-function once(sku: Sku, key: string, says: Output, after: Sku): Way {
-  const changes = new Map(sku.changes).set(key, says);
-  return { says, after: { ...after, changes }, named: `change ${key}` };
-}
-
-function replay({ changes }: Sku, key: string): Way[] | undefined {
-  const said = changes.get(key);
-  return said && [{ says: { ...said, word: "REPLAYED" }, named: `change ${key}` }];
-}
-
 function change(sku: Sku, { does, key, store_id, units }: Change): Way[] {
   const { available, held } = countsOf(sku, store_id);
   const delta = does === "count" ? Math.max(0, units - held) - available : units;
@@ -189,14 +98,22 @@ function transfer(sku: Sku, { key, from_store, to_store, quantity }: Transfer): 
   return [once(sku, key, { word: "TRANSFERRED" }, after)];
 }
 
+function setLimit(sku: Sku, { key, max }: Limit): Way[] {
+  const named = `change ${key}`;
+  if (sku.changes.has(key)) return [{ says: { word: "REPLAYED" }, named }];
+  return [once(sku, key, { word: "CHANGED" }, { ...sku, limit: max })];
+}
+
 function purchase(
   sku: Sku,
-  { key, quantity, policy }: Purchase,
+  { key, quantity, policy, user }: Purchase,
   ranks: Map<string, number>,
 ): Way[] {
   const named = `hold ${key}`;
   const bought = sku.holds.get(key);
   if (bought) return [{ says: { word: "REPLAYED", store_id: bought.store_id }, named }];
+  const limited = limitWays(sku, user, quantity);
+  if (limited) return limited;
   const offers = [...sku.stocks].map(([store_id, { available }]) => {
     return { store_id, available, rank: ranks.get(store_id) ?? 0 };
   });
@@ -213,19 +130,24 @@ function purchase(
   const picks = { "highest-available": most, "lowest-latency": nearest, "round-robin": in_turn };
   const store_id = picks[policy]?.store_id ?? "";
   const turn = sku.turn + (policy === "round-robin" ? 1 : 0);
-  const sold = { store_id, quantity, status: "CONFIRMED", due: { from: 0, to: 0 } } as const;
+  const sold = {
+    store_id,
+    user,
+    quantity,
+    status: "CONFIRMED",
+    due: NOT_DUE,
+    extensions: 0,
+  } as const;
   const after = moved(withHold({ ...sku, turn }, key, sold), store_id, -quantity, 0);
   return [{ says: { word: "PURCHASED", store_id }, named, after }];
 }
 
-function readHold({ holds }: Sku, { hold: key }: ReadHold): Way[] {
-  const hold = holds.get(key);
-  return hold ? [{ says: { word: "HOLD", status: hold.status }, named: `hold ${key}` }] : [];
-}
-
 /** The state after going this way, if what was answered agrees with it; ids and deadlines never change. */
 function agreed(sku: Sku, way: Way, { input }: SkuOperation, output: Output): Sku | undefined {
-  const { id, expires_at, ...said } = output;
+  const { id, ...told } = output;
+  const { expires_at, ...rest } = told;
+  // When a new hold ends is looked at below.
+  const said = input.does === "reserve" ? rest : told;
   if (!isDeepStrictEqual(said, way.says)) return undefined;
   let after = way.after ?? sku;
   if (way.named !== undefined && id !== undefined) {
@@ -252,5 +174,5 @@ function textOfMap(map: ReadonlyMap<string, unknown>): string {
   return text;
 }
 
-const textOf = ({ stocks, holds, changes, ids, turn }: Sku) =>
-  [...[stocks, holds, changes, ids].map(textOfMap), turn].join();
+const textOf = ({ stocks, holds, changes, ids, turn, limit }: Sku) =>
+  [...[stocks, holds, changes, ids].map(textOfMap), turn, limit].join();

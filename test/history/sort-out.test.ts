@@ -38,7 +38,7 @@ test("of several tries the one that made the event has its place", async () => {
   await tryOnce("adjust", adjust);
   await tryOnce("adjust again", adjust);
 
-  const reserve = { store_id: "main", quantity: 1, ttl_ms: 60_000 };
+  const reserve = { store_id: "main", quantity: 1, ttl_ms: 60_000, user: "ann" };
   const wish = { does: "reserve", key: "tea/k", ...reserve } as const;
   const { id: hold = "" } = await tryOnce("reserve, lost", wish, { lost: true });
   await tryOnce("reserve again", wish);

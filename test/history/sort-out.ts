@@ -23,7 +23,8 @@ export async function sortOut(direct: Side, skus: string[], recorded: Recorded[]
     if ("hold" in input) {
       const key = madeBy.get(input.hold);
       if (key === undefined) throw new Error(`No key has made ${input.hold}.`);
-      const hint = hintOf(places, request_id, operation, `end of ${input.hold}`);
+      const thing = "key" in input ? made.get(input.key) : `end of ${input.hold}`;
+      const hint = hintOf(places, request_id, operation, thing ?? "");
       const named = { ...operation, hint, input: { ...input, hold: key } };
       histories.get(key.slice(0, key.indexOf("/")))?.push(named);
     } else {
@@ -48,13 +49,17 @@ function hintOf(
   return told && told + 0.5;
 }
 
+/** What the record of a change of a hold begins with. */
+const WORDS = new Set(["CHANGED", "CANCELLED"]);
+
 /** What each idempotency key has made: the id of a hold or of an event. */
 async function readRecords({ redis }: Side): Promise<Map<string, string>> {
   const names = await redis.keys("idem:*");
   const texts = names.length > 0 ? await redis.mget(names) : [];
   const made = new Map<string, string>();
   for (const [i, name] of names.entries()) {
-    const [, id] = texts[i]?.split(" ") ?? [];
+    const [, word = "", other] = texts[i]?.split(" ") ?? [];
+    const id = WORDS.has(word) ? other : word;
     const [, , ...key] = name.split(":");
     if (id !== undefined) made.set(key.join(":"), id);
   }

@@ -10,6 +10,9 @@ export const STORES = [
 ];
 const TTL_SOON_MS = 150;
 const TTL_MS = 600_000;
+/** Who there is, and how many units of a sku each of them may have at first. */
+const USERS = ["ann", "bob", "cyd"];
+export const LIMIT = 60;
 
 /**
  * What a client will do next, how long it waits for an answer, and how long it thinks before. When it is
@@ -22,6 +25,8 @@ export type Wish = {
   quantity: number;
   units: number;
   ttl_ms: number;
+  user: string;
+  max: number;
   policy: (typeof POLICIES)[number];
   hold: number;
   wait_ms: number;
@@ -35,6 +40,7 @@ const oneInTen = fc.nat({ max: 9 }).map((n) => n === 0);
 const does = fc.constantFrom<Input["does"][]>(
   ...(["reserve", "reserve", "reserve", "confirm", "confirm", "cancel", "adjust"] as const),
   ...(["count", "transfer", "purchase", "read stocks", "read stocks", "read hold"] as const),
+  ...(["extend", "extend", "resize", "resize", "limit"] as const),
 );
 const wish: fc.Arbitrary<Wish> = fc.record({
   sku: fc.constantFrom(...SKUS),
@@ -43,6 +49,8 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   quantity: fc.integer({ min: 1, max: 4 }),
   units: fc.integer({ min: -3, max: 5 }).filter((units) => units !== 0),
   ttl_ms: fc.constantFrom(TTL_SOON_MS, TTL_MS, TTL_MS),
+  user: fc.constantFrom(...USERS),
+  max: fc.constantFrom(8, LIMIT, LIMIT),
   policy: fc.constantFrom(...POLICIES),
   hold: fc.nat({ max: 5 }),
   wait_ms,
@@ -80,7 +88,7 @@ export const disturbancesOf = (seed: number, count: number): Disturbance[] =>
 
 /** What the wish comes down to, given the holds that are known of its sku. */
 export function inputOf(wish: Wish, key: string, hold_ids: string[]): Input {
-  const { does, store_id, quantity, units, ttl_ms, policy } = wish;
+  const { does, store_id, quantity, units, ttl_ms, policy, user, max } = wish;
   const hold = hold_ids.at(-1 - wish.hold) ?? hold_ids.at(-1);
   switch (does) {
     case "confirm":
@@ -88,8 +96,16 @@ export function inputOf(wish: Wish, key: string, hold_ids: string[]): Input {
     case "expire":
     case "read hold":
       return hold === undefined ? { does: "read stocks" } : { does, hold };
+    case "extend":
+      return hold === undefined ? { does: "read stocks" } : { does, key, hold, ttl_ms: 2 * ttl_ms };
+    case "resize":
+      return hold === undefined
+        ? { does: "read stocks" }
+        : { does, key, hold, quantity: 2 * quantity - 2 };
+    case "limit":
+      return { does, key, max };
     case "reserve":
-      return { does, key, store_id, quantity, ttl_ms };
+      return { does, key, store_id, quantity, ttl_ms, user };
     case "adjust":
       return { does, key, store_id, units };
     case "count":
@@ -99,7 +115,7 @@ export function inputOf(wish: Wish, key: string, hold_ids: string[]): Input {
       return { does, key, from_store: store_id, to_store, quantity };
     }
     case "purchase":
-      return { does, key, quantity, policy };
+      return { does, key, quantity, policy, user };
     case "read stocks":
       return { does };
   }
