@@ -179,4 +179,4 @@ test("a former master forgets the rules, counts, queues and own holds that it al
   expect(own).toBeDefined();
   const rules = await house.shop.redis.hgetall("inventory.rules");
   expect(Object.keys(rules).toSorted()).toEqual(["cup", "tea"]);
-});
+}, 90_000);

@@ -86,7 +86,7 @@ test("the events of a sku are all that name it, whether they move units or not",
   ]);
   const { eventId } = of_sku[5] ?? {};
   expect(await listed(`sku=${sku}&since=${eventId}&limit=3`)).toEqual(of_sku.slice(6, 9));
-});
+}, 60_000);
 
 test("those that were recorded before are found, too", async () => {
   const [sku, other, store] = [fresh("sku"), fresh("sku"), fresh("store")];
@@ -99,4 +99,4 @@ test("those that were recorded before are found, too", async () => {
   await query(url, backfill);
   expect(await rows()).toEqual(before);
   expect(before.length).toBeGreaterThan(9);
-});
+}, 60_000);
