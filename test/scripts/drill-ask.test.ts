@@ -165,7 +165,7 @@ test("a request without an answer hangs, after the budget and some slack", async
 }, 10_000);
 
 test("the time in which the API was frozen does not count", async () => {
-  const frozen_ms = 1_000;
+  const frozen_ms = 4_000; // and half of it for a slow machine
   const late = async (res: Parameters<RequestListener>[1]) => {
     await sleep(BUDGET_MS + SLACK_MS + frozen_ms / 2);
     res.end("{}");
@@ -176,4 +176,4 @@ test("the time in which the API was frozen does not count", async () => {
   );
   const attempt = await ask(cancelOf("ann"), "k");
   expect(attempt).toMatchObject({ outcome: { end: "ANSWERED" }, frozen_ms });
-}, 10_000);
+}, 20_000);
