@@ -12,8 +12,8 @@ import { copiedFromContext, findImageFaults, parseDockerfile } from "./dockerfil
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
-const dockerfile = read("Dockerfile");
-const ignore = read(".dockerignore");
+const dockerfile = read("docs/operations/image/Dockerfile");
+const ignore = read("docs/operations/image/Dockerfile.dockerignore");
 
 test("the Dockerfile has no faults", () => {
   expect(findImageFaults(dockerfile, ignore)).toEqual([]);

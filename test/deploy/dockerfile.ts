@@ -32,7 +32,7 @@ export function copiedFromContext(text: string): string[] {
     .flatMap(({ text: rest }) => rest.split(" ").slice(0, -1));
 }
 
-/** What is wrong with a Dockerfile, in sentences. `ignore` is the .dockerignore that goes with it. */
+/** What is wrong with a Dockerfile, in sentences. `ignore` is what the file beside it leaves out. */
 export function findImageFaults(text: string, ignore: string): string[] {
   const all = parseDockerfile(text);
   const last = all.slice(all.findLastIndex(({ word }) => word === "FROM"));
