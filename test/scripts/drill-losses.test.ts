@@ -133,3 +133,19 @@ test("time without Postgres or without a worker does not count", () => {
   scene.faults.push(fault("worker", 9, { back: 9.001, accepted: 20 }));
   expect(brokenIn(scene).filter((line) => line.startsWith("G11"))).toEqual([]);
 });
+
+const BACK = { action: "RETURN", order_id: "O-ann", sku: "tea", units: 9, restock: true } as const;
+
+test.each([
+  [409, "RETURN_EXCEEDS_SOLD", false, false],
+  [202, undefined, true, false],
+  [202, undefined, false, true],
+])(
+  "while it is shut, a return is answered %d %p, replayed: %p",
+  (status, code, replayed, is_broken) => {
+    const scene = openLoss({ shut_until: at(1.45) });
+    scene.journal.push(entry("ann-return", BACK, 1.41, { status, code, replayed }));
+    const broken = brokenIn(scene).filter((line) => line.startsWith("G11 1 of 1 requests"));
+    expect(broken).toHaveLength(is_broken ? 1 : 0);
+  },
+);

@@ -1,6 +1,6 @@
 import { count, type Evidence, type Finding, lossesOf, reportsOf, whole } from "../evidence.ts";
 import type { Fault } from "../faults.ts";
-import { isDecision, isUnavailable } from "../journal.ts";
+import { type Entry, isDecision, isUnavailable } from "../journal.ts";
 import { kindOf } from "../kinds.ts";
 import { answerOf } from "../told.ts";
 
@@ -39,7 +39,7 @@ function shutAfterLoss(evidence: Evidence): Finding {
   const decisions = decisionsOf(evidence);
   const asked = evidence.journal.filter((entry) => times.some((time) => isWithin(entry, time)));
   const wrong = decisions
-    .filter((entry) => times.some((time) => isWithin(entry, time)))
+    .filter((entry) => !isOfLedger(entry) && times.some((time) => isWithin(entry, time)))
     .map(({ key, request, outcome }) => {
       const { status = 0, code = "" } = outcome.end === "ANSWERED" ? outcome.answer : {};
       return `${key} (${request.action}): ${status} ${code}`.trimEnd();
@@ -47,6 +47,12 @@ function shutAfterLoss(evidence: Evidence): Finding {
   const of = { number: asked.length, what: "requests" };
   const row = count("G11", "answers other than 'come back' by an emptied Redis", wrong, of);
   return times.length === 0 ? { ...row, figure: NOT_TRIED } : row;
+}
+
+// How much of an order may come back is decided in Postgres; only what is new takes Redis.
+function isOfLedger(entry: Entry): boolean {
+  const { status = 0, replayed = false } = answerOf(entry) ?? {};
+  return entry.request.action === "RETURN" && (status >= 400 || replayed);
 }
 
 function readmitted(evidence: Evidence): Finding {
