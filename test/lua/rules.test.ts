@@ -222,8 +222,8 @@ describe.each(["max_per_customer=5", "max_active_holds=5"])("%s", (rules) => {
 });
 
 describe("opens_at and closes_at", () => {
-  // Redis's clock can't be stopped: skus that open and close at each of these times are asked at once. Nothing
-  // when a busy machine came too late for all of them.
+  // Redis's clock can't be stopped: skus that open and close at each of these times are asked at once.
+  // Undefined when a busy machine came too late for all of them.
   async function askAtEdge() {
     const first = (await side.now()) + 20;
     const times = Array.from({ length: 200 }, (_, i) => first + i);
