@@ -39,8 +39,8 @@ test("2,000 holds that are confirmed, cancelled and swept at once end once each"
   };
   const context = () => callContext(LONG_MS);
 
-  // The shortest-lived holds there are: confirms and cancels come at each side of the deadline. One in ten lives
-  // on: on a busy machine all of them may come too late for the others.
+  // The shortest-lived holds there are: confirms and cancels come at each side of the deadline. One in
+  // ten lives on: on a busy machine all of them may come too late for the others.
   const answers = Promise.all(
     Array.from({ length: HOLDS }, async (_, i) => {
       const ttl_seconds = i % 10 === 0 ? 60 : 1;
