@@ -21,6 +21,7 @@ export function absentDeps(): RouteDeps {
     ledger: absent("ledger"),
     pool: absent("pool"),
     log: absent("log"),
+    access: null,
     readLag: refuse("readLag"),
     lastSeq: refuse("lastSeq"),
     untilRecorded: refuse("untilRecorded"),

@@ -31,6 +31,13 @@ const databaseUrl = z.url({
   error: "must be a postgres:// URL",
 });
 
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" });
+/** With a symmetric algorithm whoever can verify a token can make one; with none everybody can. */
+const ASYMMETRIC = [
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
+] as const;
+
 // .env.example explains each of these; a test holds the two together.
 const processSettings = z.object({
   REDIS_URL: redisUrl,
@@ -57,6 +64,17 @@ const processSettings = z.object({
   LOW_STOCK_UNITS: whole(0, 1_000_000, 10),
   EXPIRY_JITTER_MS: whole(0, 3_600_000, 0),
   AUDIT_PAUSES_SALES: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),
+  AUTH: z.enum(["off", "keys", "oidc"]).default("off"),
+  OIDC_ISSUER: httpUrl.optional(),
+  OIDC_AUDIENCE: z.string().optional(),
+  OIDC_JWKS_URL: httpUrl.optional(),
+  OIDC_ALGORITHMS: z
+    .string()
+    .transform((list) => list.split(","))
+    .pipe(z.array(z.enum(ASYMMETRIC, `must be some of ${ASYMMETRIC.join(",")}`)))
+    .prefault("RS256,PS256,ES256,EdDSA"),
+  OIDC_ROLES_CLAIM: z.string().default("roles"),
+  OIDC_CUSTOMER_CLAIM: z.string().optional(),
   RECOVERY: z.enum(["auto", "manual"]).default("auto"),
 });
 

@@ -1,9 +1,11 @@
 import "./node-version.ts";
 import cluster from "node:cluster";
+import { type AuthSettings, readAuthSettings } from "./auth-settings.ts";
 import { startProcesses } from "./cluster.ts";
 import { createMetricsReader, sumMetrics } from "./cluster-metrics.ts";
 import { type Config, readConfig } from "./config.ts";
 import { createHealth, readLag } from "./health.ts";
+import { createAccess } from "./http/access/access.ts";
 import { createApp } from "./http/app.ts";
 import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
@@ -35,8 +37,9 @@ import { exitWithReason, stopOnSignals } from "./shutdown.ts";
 
 async function main() {
   const config = readConfig();
+  const auth = readAuthSettings(config);
   const log = createLog("api", config.LOG_LEVEL);
-  if (config.API_PROCESSES === 1 || cluster.isWorker) return serve(config, log);
+  if (config.API_PROCESSES === 1 || cluster.isWorker) return serve(config, auth, log);
 
   sumMetrics();
   const processes = await startProcesses(config.API_PROCESSES, log);
@@ -44,7 +47,7 @@ async function main() {
 }
 
 // An API process: clients → app → listen → stop.
-async function serve(config: Config, log: Log) {
+async function serve(config: Config, auth: AuthSettings, log: Log) {
   const redis = createRedis(config.REDIS_URL, log);
   await untilReady(redis);
   await checkServer(redis, log);
@@ -77,6 +80,7 @@ async function serve(config: Config, log: Log) {
 
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
+  const access = await createAccess(auth, { database_url: config.DATABASE_URL, log });
   const subscriber = createRedis(config.REDIS_URL, log);
   createHeard({ redis, subscriber, keys, scripts });
   const { lastSeq } = stream;
@@ -100,6 +104,7 @@ async function serve(config: Config, log: Log) {
   const health = createHealth(checks, cluster.worker && createMetricsReader(cluster.worker));
 
   const app = createApp({
+    access,
     inventory,
     stock,
     rules,
@@ -141,6 +146,7 @@ async function serve(config: Config, log: Log) {
       subscriber.disconnect();
     },
     () => pool.end(),
+    async () => access?.stop(),
   ]);
 }
 

@@ -38,6 +38,7 @@ async function main(kind: string | undefined) {
     untilRecorded: () => Promise.resolve(false),
     isAdmitted: () => Promise.resolve(true),
     health: createHealth({}),
+    access: null,
     default_store: STORE,
     request_budget_ms: config.REQUEST_BUDGET_MS,
     more_routes: [rawRoute(NOOP, answerConstant)],
@@ -55,6 +56,7 @@ const NOOP: RouteSpec = {
   method: "POST",
   path: "/noop",
   tag: "Benchmark",
+  roles: "PUBLIC",
   summary: "Reads the body and answers a constant",
   answers: { 201: { description: "A constant.", body: z.object({}) } },
 };

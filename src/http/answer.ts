@@ -1,6 +1,8 @@
 import { hash } from "node:crypto";
 import type { Request, Response } from "express";
 import { httpRequests, httpSeconds } from "../metrics.ts";
+import type { Caller } from "./access/caller.ts";
+import type { OwnerCheck } from "./access/owned.ts";
 
 /** What is known of a request from its head on. */
 export type RequestContext = {
@@ -10,6 +12,10 @@ export type RequestContext = {
   deadline: number;
   /** The route's pattern, for metrics; set once a route has matched. */
   route: string;
+  /** Who calls: NOBODY until that was asked, and on public routes. */
+  caller: Caller;
+  /** Rejects as if there were no such thing, when it is not that customer's. */
+  checkOwner: (...thing: Parameters<OwnerCheck>) => Promise<void>;
   /** Whether everything decided until now is recorded, within `ms`. */
   untilRecorded: (ms: number) => Promise<boolean>;
 };

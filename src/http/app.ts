@@ -4,11 +4,14 @@ import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
+import { admit } from "./access/access.ts";
+import { NOBODY } from "./access/caller.ts";
+import { createOwnerCheck } from "./access/owners.ts";
 import { contextOf, type RequestContext } from "./answer.ts";
 import { hasBody } from "./body.ts";
 import type { RouteDeps } from "./deps.ts";
 import { sendProblem } from "./problem.ts";
-import type { Handler, Method, Route } from "./route.ts";
+import type { Handler, Method, Route, RouteSpec } from "./route.ts";
 import { createRoutes } from "./routes.ts";
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -25,6 +28,7 @@ export function createApp(deps: AppDeps) {
   app.disable("etag");
   app.set("query parser", "simple");
 
+  const checkOwner = createOwnerCheck(deps);
   app.use((req, res, next) => {
     const request_id = requestIdOf(req);
     res.locals.context = {
@@ -32,6 +36,8 @@ export function createApp(deps: AppDeps) {
       started: performance.now(),
       deadline: monotonicNow() + deps.request_budget_ms,
       route: "none",
+      caller: NOBODY,
+      checkOwner: (kind, id, customer) => checkOwner(kind, id, customer, contextOf(res)),
       untilRecorded: deps.untilRecorded,
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);
@@ -57,7 +63,7 @@ export function createApp(deps: AppDeps) {
   function mount(path: string, of_path: Route[]) {
     const entry = app.route(expressPath(path));
     for (const { spec, serve } of of_path) {
-      entry[MOUNT_METHODS[spec.method]](answersItsProblems(path, serve));
+      entry[MOUNT_METHODS[spec.method]](answersItsProblems(spec, serve));
     }
     const methods = of_path.map(({ spec }) => (spec.method === "GET" ? "GET, HEAD" : spec.method));
     entry.all((req, res) => {
@@ -67,10 +73,12 @@ export function createApp(deps: AppDeps) {
   }
 
   // Express would first match the address against all routes behind this one.
-  function answersItsProblems(path: string, serve: Handler): Handler {
+  function answersItsProblems({ path, roles }: RouteSpec, serve: Handler): Handler {
     return async (req, res) => {
-      res.locals.context.route = path;
+      const context = contextOf(res);
+      context.route = path;
       try {
+        if (roles !== "PUBLIC") context.caller = await admit(deps.access, roles, req, res);
         await serve(req, res);
       } catch (error) {
         answerProblem(req, res, error, deps.log);
@@ -100,9 +108,11 @@ function answerProblem(req: Request, res: Response, error: unknown, log: Log) {
 
 // Only at debug: in a sale the metrics count requests, and logs are for what somebody must know.
 function logRequest(log: Log, req: Request, res: Response) {
-  const { request_id, route, started } = contextOf(res);
+  const { request_id, route, started, caller } = contextOf(res);
   const ms = Math.round(performance.now() - started);
-  log.debug({ request_id, method: req.method, route, status: res.statusCode, ms }, "request");
+  const who = caller.name === "" ? {} : { caller: caller.name };
+  const { statusCode: status } = res;
+  log.debug({ request_id, ...who, method: req.method, route, status, ms }, "request");
 }
 
 // The caller's, if it is sane, so that one id leads through its logs and ours.

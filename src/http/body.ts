@@ -65,6 +65,7 @@ function readBytes(req: IncomingMessage, bytes_max: number): Promise<Buffer> {
     req.on("error", () => reject(bodyEndedEarly()));
     req.on("close", () => reject(bodyEndedEarly()));
     if (Number(req.headers["content-length"] ?? 0) > bytes_max) reject(tooLarge(bytes_max));
+    if (req.destroyed) reject(bodyEndedEarly()); // while we found out who calls
   });
 }
 

@@ -8,6 +8,7 @@ import type { Rules } from "../redis/rules.ts";
 import type { Stock } from "../redis/stock.ts";
 import type { Stores } from "../redis/stores.ts";
 import type { Waiting } from "../redis/waiting.ts";
+import type { Access } from "./access/access.ts";
 import type { LagReader } from "./lag.ts";
 import type { Handler } from "./route.ts";
 
@@ -34,6 +35,8 @@ export type RouteDeps = {
   releases: Releases;
   /** Up to so many available units are few. */
   low_stock_units: number;
+  /** Who may call. */
+  access: Access;
   log: Log;
   default_store: string;
   /** How long a caller waits for an answer at most. */

@@ -44,7 +44,7 @@ const ASSETS = new Map([
 ]);
 
 const ETAG = { ETag: "Send it as If-None-Match, to hear 304 as long as nothing has changed." };
-const COMMON = { method: "GET", tag: "Operation" } as const;
+const COMMON = { method: "GET", tag: "Operation", roles: "PUBLIC" } as const;
 
 /** The document of `routes` and of these here, and a page that shows it. */
 export function createDocRoutes(routes: Route[]): Route[] {

@@ -20,6 +20,8 @@ export function createExtendRoutes({ inventory, request_budget_ms }: RouteDeps):
     {
       method: "POST",
       path: "/holds/extend",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "hold_id" },
       tag: "Checkout",
       summary: SUMMARY,
       description: DESCRIPTION,
@@ -63,6 +65,8 @@ export function createExtendRoutes({ inventory, request_budget_ms }: RouteDeps):
     {
       method: "POST",
       path: "/v1/reservations/{id}:extend",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "id" },
       tag: "Reservations",
       summary: SUMMARY,
       description: DESCRIPTION.replace("ttl_seconds", "ttlSeconds"),

@@ -46,4 +46,4 @@ export function knownForm(hold_id: string): string {
   throw holdNotFound();
 }
 
-const holdNotFound = () => new Rejection("HOLD_NOT_FOUND", "There is no such hold.");
+export const holdNotFound = () => new Rejection("HOLD_NOT_FOUND", "There is no such hold.");

@@ -18,6 +18,7 @@ export function createHealthRoutes(health: Handler): Route[] {
       {
         method: "GET",
         path: "/health",
+        roles: "PUBLIC",
         tag: TAG,
         summary: "Whether this process runs",
         description: "Depends on neither Redis nor Postgres.",
@@ -29,6 +30,7 @@ export function createHealthRoutes(health: Handler): Route[] {
       {
         method: "GET",
         path: "/ready",
+        roles: "PUBLIC",
         tag: TAG,
         summary: "Whether everything is there",
         answers: {
@@ -42,6 +44,7 @@ export function createHealthRoutes(health: Handler): Route[] {
       {
         method: "GET",
         path: "/metrics",
+        roles: ["operator", "viewer"],
         tag: TAG,
         summary: "Metrics for Prometheus",
         answers: { 200: { description: "All metrics.", body: "text/plain" } },

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../domain/hold.ts";
 import { REASON_CHARS_MAX, TTL_SECONDS_DEFAULT } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
+import { scopedKey } from "./access/caller.ts";
 import {
   CONFIRM_PROBLEMS,
   confirmHold,
@@ -75,6 +76,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/holds/reserve",
+      roles: ["checkout"],
+      owned: { kind: "CUSTOMER", by: "user_id" },
       tag: TAG,
       summary: "Take units out of stock, for a time",
       description:
@@ -104,7 +107,7 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     request_budget_ms,
     async ({ body, key, context }) => {
       const { sku, qty, user_id, ttl_seconds, mode, replace, store_id = default_store } = body;
-      const idempotency_key = oneKey(key, body.idempotency_key);
+      const idempotency_key = oneKey(key, scopedKey(context.caller, body.idempotency_key ?? ""));
       const lines = [{ sku, store_id, quantity: qty }];
       const hold = await inStore(deps, store_id, () =>
         inventory.createHold(
@@ -141,6 +144,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/holds/confirm",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "hold_id" },
       tag: TAG,
       summary: "Sell what is held",
       description:
@@ -185,6 +190,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/holds/cancel",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "hold_id" },
       tag: TAG,
       summary: "Give back what is held",
       description: "A hold whose deadline has passed answers EXPIRED: its units are back, too.",
@@ -211,6 +218,8 @@ export function createHoldRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/holds/{hold_id}",
+      roles: ["checkout", "operator", "viewer"],
+      owned: { kind: "HOLD", by: "hold_id" },
       tag: TAG,
       summary: "Look a hold up",
       params: z.object({ hold_id: holdId }),
@@ -244,8 +253,8 @@ function present(hold: Hold, now: number): z.infer<typeof shown> {
   };
 }
 
-function oneKey(header: string, member: string | undefined): string {
-  if (header && member !== undefined && header !== member) {
+function oneKey(header: string, member: string): string {
+  if (header && member && header !== member) {
     throw new Rejection(
       "INVALID_REQUEST",
       "The Idempotency-Key header and idempotency_key differ. Send one of them.",

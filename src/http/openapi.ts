@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { BODY_BYTES_MAX } from "../domain/limits.ts";
+import { accessOf, SECURITY_SCHEMES } from "./docs/access.ts";
 import { ANSWER_HEADERS, headerParametersOf, headersOf, REQUEST_HEADERS } from "./docs/headers.ts";
 import { INTRODUCTION } from "./docs/introduction.ts";
 import { problemAnswersOf, problemComponents } from "./docs/problems.ts";
@@ -24,17 +25,18 @@ export function createDocument(routes: Route[]) {
       ...problemComponents(specs),
       parameters: REQUEST_HEADERS,
       headers: ANSWER_HEADERS,
+      securitySchemes: SECURITY_SCHEMES,
     },
   };
 }
 
 function operationOf(spec: RouteSpec) {
-  const { method, tag, summary, description } = spec;
+  const { method, tag, summary } = spec;
   const operation = {
     operationId: operationIdOf(spec),
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
+    ...accessOf(spec),
     parameters: [
       ...parametersOf("path", spec.params),
       ...parametersOf("query", spec.query, spec.query_example),

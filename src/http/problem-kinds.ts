@@ -41,6 +41,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     remedy:
       "A Redis key holds something else than it should; nothing was changed. An operator must look at the key the log names, and set it right.",
   },
+  FORBIDDEN: {
+    status: 403,
+    title: "Forbidden",
+    remedy:
+      "Call with a token that has one of the roles in `missing`. Without `missing`: a token of one customer can't act for another.",
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     title: "Headers too large",
@@ -200,6 +206,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     status: 503,
     title: "Store unavailable",
     remedy: "Nothing was done. Ask again after Retry-After seconds, with the same key.",
+  },
+  UNAUTHENTICATED: {
+    status: 401,
+    title: "Unauthenticated",
+    remedy:
+      "Send `Authorization: Bearer <token>` with an API key or a token of the issuer that is valid now. Nothing was done.",
   },
   UNKNOWN_SKU: {
     status: 404,

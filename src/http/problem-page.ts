@@ -13,6 +13,7 @@ export const createProblemRoutes = (): Route[] => [
     {
       method: "GET",
       path: "/problems/{slug}",
+      roles: "PUBLIC",
       tag: "Operation",
       summary: "What a problem means",
       params: z.object({ slug: z.string().meta({ example: "sold-out" }) }),

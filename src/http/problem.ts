@@ -85,6 +85,12 @@ function problemOf(error: unknown): Problem {
       "The ledger can't be asked right now. Nothing was done.",
     );
   }
+  if (error instanceof CallerUnknowable) {
+    return unavailable(
+      "STORE_UNAVAILABLE",
+      "It can't be said right now who calls. Nothing was done.",
+    );
+  }
   if (error instanceof CorruptKey) {
     return problem("CORRUPT_STOCK", "The stored data is corrupt; nothing was changed.");
   }
@@ -100,6 +106,11 @@ const isUnknown = (error: unknown) =>
 /** The ledger was needed, and did not answer. */
 export class LedgerUnavailable extends Error {
   override name = "LedgerUnavailable";
+}
+
+/** Whatever says who may call can't be asked. */
+export class CallerUnknowable extends Error {
+  override name = "CallerUnknowable";
 }
 
 const problem = (code: ProblemCode, detail: string): Problem => ({ code, detail, members: {} });

@@ -2,7 +2,10 @@ import type { Request, Response } from "express";
 import { z } from "zod";
 import { BODY_BYTES_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
+import type { Role } from "../domain/roles.ts";
 import { monotonicNow } from "../now.ts";
+import { scopedKey } from "./access/caller.ts";
+import { type Owned, ofOwnCustomer, refuseOthers } from "./access/owned.ts";
 import { answer, answerUnlessKnown, contextOf, type RequestContext } from "./answer.ts";
 import { hasBody, readJson } from "./body.ts";
 import { idempotencyKeyHeader, ifMatchHeader, parse } from "./parse.ts";
@@ -32,6 +35,10 @@ export type RouteSpec = {
   /** As OpenAPI writes it: `/v1/reservations/{id}:confirm`. */
   path: string;
   tag: string;
+  /** A caller needs one of these. */
+  roles: readonly Role[] | "PUBLIC";
+  /** Whose it is, for callers that are bound to one customer. Without it they may not call. */
+  owned?: Owned;
   summary: string;
   description?: string;
   params?: z.ZodObject | undefined;
@@ -72,7 +79,7 @@ export type Input<Params, Query, Body> = {
   params: Params;
   query: Query;
   body: Body;
-  /** Its Idempotency-Key header; "" only where the route does not require one and there is none. */
+  /** Its Idempotency-Key header, in the caller's scope; "" only where the route does not require one and there is none. */
   key: string;
   if_version: number | undefined;
   context: RequestContext;
@@ -99,7 +106,7 @@ export function route<
   request_budget_ms: number,
   handle: (input: Input<z.output<P>, z.output<Q>, z.output<B>>) => Promise<Reply> | Reply,
 ): Route {
-  const { params, query, body, projection, body_bytes_max = BODY_BYTES_MAX } = described;
+  const { params, query, body, owned, projection, body_bytes_max = BODY_BYTES_MAX } = described;
   // What needs no member needs no body either.
   const body_optional = body?.safeParse({}).success ?? true;
   const readBody = async (req: Request) =>
@@ -107,17 +114,23 @@ export function route<
 
   async function serve(req: Request, res: Response) {
     const context = contextOf(res);
+    const { caller } = context;
+    const ofOwn = (given: unknown) => ofOwnCustomer(owned, caller, given);
     const input = {
       params: parsed(params, req.params, "path"),
-      query: parsed(query, req.query, "query"),
-      body: parsed(body, body && (await readBody(req))),
-      key: keyOf(req, described.idempotency_key),
+      query: parsed(query, body ? req.query : ofOwn(req.query), "query"),
+      body: parsed(body, body && ofOwn(await readBody(req))),
+      key: scopedKey(caller, keyOf(req, described.idempotency_key)),
       if_version: described.if_match ? ifMatchHeader(req) : undefined,
       context,
       res,
     };
     // The budget begins when the request is complete: how slowly a caller sends is its own affair.
     if (body) context.deadline = monotonicNow() + request_budget_ms;
+    if (caller.customer !== undefined) {
+      const named = Object.assign({}, input.params, input.query, input.body);
+      await refuseOthers(owned, caller, named, context.checkOwner);
+    }
     const wait_ms = canWait(described) ? preferredWait(req) : undefined;
     const decided = await handle(input);
     const reply =

@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
 import { freePort } from "../../scripts/free-port.ts";
+import type { AuthSettings } from "../../src/auth-settings.ts";
 import { createHealth, readLag } from "../../src/health.ts";
+import { createAccess } from "../../src/http/access/access.ts";
 import { createApp } from "../../src/http/app.ts";
 import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
@@ -21,6 +23,7 @@ export async function startApi({
   queue_max = 4_096,
   backlog_limit = 1_000_000,
   admits = true,
+  auth = { mode: "off" },
 }: {
   redisUrl: string;
   databaseUrl: string;
@@ -29,6 +32,8 @@ export async function startApi({
   backlog_limit?: number;
   /** False leaves Redis as it is: then nothing is decided until somebody admits it. */
   admits?: boolean;
+  /** Who may call: everybody, unless the test is about that. */
+  auth?: AuthSettings;
 }) {
   const deciding = await openDecidingSide(redisUrl, { queue_max, backlog_limit, admits });
   const pool = createPool(databaseUrl, deciding.log);
@@ -40,7 +45,9 @@ export async function startApi({
   const { lastSeq } = deciding.stream;
   const { readProgress } = ledger;
   const compareSides = () => readLag({ ...deciding.stream, readProgress: ledger.readProgress });
+  const access = await createAccess(auth, { database_url: databaseUrl, log: deciding.log });
   const app = createApp({
+    access,
     inventory: deciding.inventory,
     stock: deciding.stock,
     rules: deciding.rules,
@@ -74,6 +81,7 @@ export async function startApi({
     await drain(server, listeners);
     await deciding.close();
     subscriber.disconnect();
+    await access?.stop();
     await pool.end();
   }
   return { ...deciding, heard, server, pool, ledger, port, url: `http://127.0.0.1:${port}`, close };

@@ -43,6 +43,11 @@ export const ANSWER_HEADERS = {
     required: true,
     schema: { type: "string", example: "GET, HEAD" },
   },
+  "WWW-Authenticate": {
+    description: 'How to say who you are; with `error="invalid_token"` when a token was there.',
+    required: true,
+    schema: { type: "string", example: "Bearer" },
+  },
   "Retry-After": {
     description: "Seconds after which to ask again.",
     required: true,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RESOLUTIONS, WHYS } from "../../domain/payment.ts";
+import { ROLES } from "../../domain/roles.ts";
 import { holdId, paymentId, paymentRef, sku, storeId, time, waiterId } from "../fields.ts";
 import type { ProblemCode } from "../problem-kinds.ts";
 
@@ -53,6 +54,12 @@ export function problemMembers(named: (name: string) => string): {
       }),
     }),
     ALREADY_WAITING: z.object({ sku, [named("waiter_id")]: waiterId }),
+    FORBIDDEN: z.object({
+      missing: z
+        .array(z.enum(ROLES))
+        .optional()
+        .meta({ description: "Roles, of which one is needed.", example: ["checkout"] }),
+    }),
     HOLD_ALREADY_CONFIRMED: hold,
     HOLD_CANCELLED: hold,
     HOLD_EXPIRED: hold.extend({ [named("expires_at")]: time }),

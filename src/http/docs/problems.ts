@@ -17,6 +17,10 @@ const COMMON: { when: (spec: RouteSpec) => boolean; codes: ProblemCode[] }[] = [
     codes: ["INVALID_REQUEST", "HEADERS_TOO_LARGE", "REQUEST_TIMEOUT", "INTERNAL_ERROR"],
   },
   {
+    when: ({ roles }) => roles !== "PUBLIC",
+    codes: ["UNAUTHENTICATED", "FORBIDDEN", "STORE_UNAVAILABLE"],
+  },
+  {
     when: ({ body, body_types }) => body !== undefined || body_types !== undefined,
     codes: ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"],
   },
@@ -105,7 +109,11 @@ function responseOf({ codes, v1 }: Refusal) {
 }
 
 /** What all problems of a status have. */
-const MORE_HEADERS: Record<number, AnswerHeader[]> = { 405: ["Allow"], 503: ["Retry-After"] };
+const MORE_HEADERS: Record<number, AnswerHeader[]> = {
+  401: ["WWW-Authenticate"],
+  405: ["Allow"],
+  503: ["Retry-After"],
+};
 
 function exampleFor(code: ProblemCode, v1: boolean) {
   const { title } = PROBLEMS[code];

@@ -116,6 +116,7 @@ export function createAuditRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/audit",
+      roles: ["operator", "viewer"],
       tag: "Operation",
       summary: "Stocks on which Redis and the ledger disagree",
       description:

@@ -69,6 +69,8 @@ export function createAvailabilityRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/availability",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "What there is of one sku or several, in each store",
       description: `${FROM_WHERE} With \`skus\` the answer is \`{items}\`, one for each; those that nobody has stocked have no stores.`,
@@ -103,6 +105,8 @@ export function createAvailabilityRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/items/{sku}/availability",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "What there is of a sku, in each store",
       description: FROM_WHERE,
@@ -128,6 +132,8 @@ export function createAvailabilityRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/items/{sku}/level",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "Whether there is any of a sku, for a shop's page",
       description: `Changes seldom, and may be cached for a second by whoever stands between. ${FROM_WHERE}`,

@@ -4,6 +4,7 @@ import { BULK_BYTES_MAX } from "../../domain/limits.ts";
 import { Rejection } from "../../domain/rejection.ts";
 import { monotonicNow } from "../../now.ts";
 import { Overloaded, RedisFault } from "../../redis/outcome.ts";
+import { scopedKey } from "../access/caller.ts";
 import { contextOf } from "../answer.ts";
 import { isOfType, NDJSON_TYPE, readJson } from "../body.ts";
 import { camelCasedMembers } from "../camel-case.ts";
@@ -62,6 +63,7 @@ export function createBulkRoutes({
     {
       method: "POST",
       path: "/v1/stock:bulk",
+      roles: ["inventory"],
       tag: "Stock",
       summary: "Set or change many stocks",
       description:
@@ -89,7 +91,7 @@ export function createBulkRoutes({
   );
 
   async function serve(req: Request, res: Response) {
-    const key = requiredKey(req);
+    const key = scopedKey(contextOf(res).caller, requiredKey(req));
     parse(z.strictObject({}), req.query, "query");
     const lines = await linesOf(req);
     const answer = openLineAnswer(res, request_budget_ms);

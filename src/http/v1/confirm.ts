@@ -27,6 +27,8 @@ export function createConfirmRoute(deps: RouteDeps): Route {
     {
       method: "POST",
       path: "/v1/reservations/{id}:confirm",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "id" },
       tag: "Reservations",
       summary: "Sell what is reserved",
       idempotency_key: "REQUIRED",

@@ -52,6 +52,7 @@ export function createDeadLetterRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/dlt",
+      roles: ["operator", "viewer"],
       tag: TAG,
       summary: "Dead letters, newest first",
       description: "Events that could not be recorded, each with the reason.",
@@ -73,6 +74,7 @@ export function createDeadLetterRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/dlt/replay",
+      roles: ["operator"],
       tag: TAG,
       summary: "Try dead letters again",
       description:

@@ -55,6 +55,7 @@ export function createEventRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/events",
+      roles: ["operator", "viewer"],
       tag: "Events",
       summary: "What happened, oldest first",
       description:

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Rejection } from "../../domain/rejection.ts";
 import { type RecordRoute, readRecords } from "../../postgres/once.ts";
 import type { IdemRoute } from "../../redis/keys.ts";
+import { scopedKey } from "../access/caller.ts";
 import { camelCased } from "../camel-case.ts";
 import type { RouteDeps } from "../deps.ts";
 import { HOLD_ID_EXAMPLE, isoTime, ORDER_ID_EXAMPLE, time } from "../fields.ts";
@@ -37,10 +38,12 @@ export function createIdempotencyRoutes({ records, pool, request_budget_ms }: Ro
     {
       method: "GET",
       path: "/v1/idempotency/{key}",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: "Operation",
       summary: "What an idempotency key did in the last 24 hours",
       description:
-        "Each route has keys of its own, so one word may have done several things. Refusals are not remembered.",
+        "Each route has keys of its own, so one word may have done several things. A caller sees its own keys. Refusals are not remembered.",
       projection: true,
       params: z.object({ key: idempotencyKey.meta({ example: "cart-17" }) }),
       answers: { 200: { description: "What it did.", body: recorded } },
@@ -50,8 +53,8 @@ export function createIdempotencyRoutes({ records, pool, request_budget_ms }: Ro
     async ({ params: { key }, context }) => {
       // Both must answer: half of the truth would look like all of it.
       const [in_redis, in_postgres] = await Promise.all([
-        records.find(key),
-        askLedger(context, readRecords(pool, key)),
+        records.find(scopedKey(context.caller, key)),
+        askLedger(context, readRecords(pool, scopedKey(context.caller, key))),
       ]);
       const items = [
         ...in_redis.map(({ route, words, recorded_at }) => ({

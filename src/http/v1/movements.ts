@@ -52,6 +52,7 @@ export function createMovementRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/products/{sku}/movements",
+      roles: ["inventory", "operator", "viewer"],
       tag: "Products",
       summary: "Every change of a sku's stock, newest first",
       description:

@@ -62,6 +62,8 @@ export function createOrderRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/orders",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: { kind: "CUSTOMER", by: "customerId" },
       tag: TAG,
       summary: "Orders, newest first",
       description: "As recorded: a sale is there a moment after it was answered.",
@@ -86,6 +88,8 @@ export function createOrderRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/orders/{orderId}",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: { kind: "ORDER", by: "orderId" },
       tag: TAG,
       summary: "Look an order up",
       projection: true,

@@ -36,6 +36,8 @@ export function createProductListRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/products",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "Products, in the order of their skus",
       projection: true,
@@ -68,6 +70,7 @@ export function createProductListRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/products/totals",
+      roles: ["inventory", "operator", "viewer"],
       tag: TAG,
       summary: "What all stores have of each product together",
       description: "As recorded, in the order of the skus.",

@@ -33,6 +33,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/products",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Make a product, with stock to begin with",
       description:
@@ -80,6 +81,8 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/products/{sku}",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "Look a product up, with its stock",
       description:
@@ -110,6 +113,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
     {
       method: "PUT",
       path: "/v1/products/{sku}",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Replace what is known of a product",
       description: "What is left out is taken away. Its stock stays as it is.",
@@ -140,6 +144,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
     {
       method: "DELETE",
       path: "/v1/products/{sku}",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Delete a product that has no stock",
       description: "Neither a unit that is available nor one that is reserved may be in any store.",

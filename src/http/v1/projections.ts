@@ -59,6 +59,7 @@ export function createProjectionRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/projections/status",
+      roles: ["operator", "viewer"],
       tag: TAG,
       summary: "How far the ledger is behind, and how the last rebuild went",
       projection: true,
@@ -94,6 +95,7 @@ export function createProjectionRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/projections/rebuild",
+      roles: ["operator"],
       tag: TAG,
       summary: "Sum up all movements anew, in the background",
       description:

@@ -22,6 +22,8 @@ export function createPurchaseRoutes({ stock, request_budget_ms }: RouteDeps): R
     {
       method: "POST",
       path: "/v1/purchase",
+      roles: ["checkout"],
+      owned: { kind: "CUSTOMER", by: "customerId" },
       tag: "Reservations",
       summary: "Pick a store and sell from it, in one step",
       description:

@@ -53,6 +53,7 @@ export function createReconciliationRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/reconciliations",
+      roles: ["inventory"],
       tag: "Stock",
       summary: "Compare a store with what was counted there, and set it right",
       description:

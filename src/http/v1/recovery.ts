@@ -83,6 +83,7 @@ export function createRecoveryRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/recovery",
+      roles: ["operator", "viewer"],
       tag: TAG,
       summary: "Whether the store is open, and what it had lost when it last was not",
       description:
@@ -123,6 +124,7 @@ export function createRecoveryRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/recovery:approve",
+      roles: ["operator"],
       tag: TAG,
       summary: "Let a recovery go on that waits for it",
       description:

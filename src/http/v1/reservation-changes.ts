@@ -18,6 +18,8 @@ export function createChangeRoutes({ inventory, request_budget_ms }: RouteDeps):
     {
       method: "PATCH",
       path: "/v1/reservations/{id}",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "id" },
       tag: "Reservations",
       summary: "Change how many units are reserved",
       description:

@@ -80,6 +80,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/reservations",
+      roles: ["checkout"],
+      owned: { kind: "CUSTOMER", by: "customerId" },
       tag: TAG,
       summary: "Take units of several skus out of a store's stock, for a time",
       description: "All lines or none. A refusal names every line that is short.",
@@ -153,6 +155,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/reservations/{id}:cancel",
+      roles: ["checkout"],
+      owned: { kind: "HOLD", by: "id" },
       tag: TAG,
       summary: "Give back what is reserved",
       idempotency_key: "REQUIRED",
@@ -179,6 +183,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/reservations/{id}",
+      roles: ["checkout", "operator", "viewer"],
+      owned: { kind: "HOLD", by: "id" },
       tag: TAG,
       summary: "Look a reservation up",
       projection: true,
@@ -207,6 +213,8 @@ export function createReservationRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/reservations",
+      roles: ["checkout", "operator", "viewer"],
+      owned: { kind: "CUSTOMER", by: "customerId" },
       tag: TAG,
       summary: "Reservations, newest first",
       description: "As recorded: `status` too is the one the ledger has.",

@@ -34,6 +34,7 @@ export function createReturnRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/orders/{orderId}:return",
+      roles: ["inventory"],
       tag: "Orders",
       summary: "Take back what was sold",
       description:

@@ -64,6 +64,7 @@ export function createRulesRoutes(deps: RouteDeps): Route[] {
     {
       method: "PUT",
       path: "/v1/rules/{sku}",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Set the rules of a sale",
       description:
@@ -98,6 +99,8 @@ export function createRulesRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/rules/{sku}",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "The rules of a sale",
       projection: true,
@@ -122,6 +125,7 @@ export function createRulesRoutes(deps: RouteDeps): Route[] {
     {
       method: "DELETE",
       path: "/v1/rules/{sku}",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Take the rules of a sale away",
       idempotency_key: "REQUIRED",

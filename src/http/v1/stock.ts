@@ -41,6 +41,7 @@ export function createStockRoutes({ stock, default_store, request_budget_ms }: R
     {
       method: "POST",
       path: "/v1/adjustments",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Add units to a store's stock, or take them away",
       description: "Naming a store creates it. Units that are reserved can't be taken away.",
@@ -91,6 +92,7 @@ export function createStockRoutes({ stock, default_store, request_budget_ms }: R
     {
       method: "POST",
       path: "/v1/items:set-absolute",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Set a store's stock to what was counted",
       description:

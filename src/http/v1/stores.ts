@@ -32,6 +32,7 @@ export function createStoreRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/stores",
+      roles: ["inventory"],
       tag: TAG,
       summary: "Make a store, or change one",
       description:
@@ -61,6 +62,8 @@ export function createStoreRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/stores",
+      roles: ["checkout", "inventory", "operator", "viewer"],
+      owned: "NOBODYS",
       tag: TAG,
       summary: "All stores",
       description: "The default store is always among them.",

@@ -24,6 +24,7 @@ export function createTransferRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/transfers",
+      roles: ["inventory"],
       tag: "Stock",
       summary: "Move units from one store to another",
       description:

@@ -61,6 +61,7 @@ export function createUnfulfilledRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/unfulfilled-payments",
+      roles: ["operator", "viewer"],
       tag: TAG,
       summary: "Payments for which nothing could be given, newest first",
       description:
@@ -93,6 +94,7 @@ export function createUnfulfilledRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/unfulfilled-payments/{id}",
+      roles: ["operator", "viewer"],
       tag: TAG,
       summary: "Look an unfulfilled payment up",
       projection: true,
@@ -114,6 +116,7 @@ export function createUnfulfilledRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/unfulfilled-payments/{id}:resolve",
+      roles: ["operator"],
       tag: TAG,
       summary: "Say what was done about an unfulfilled payment",
       description: "The same again changes nothing, under any key; something else is refused.",

@@ -50,6 +50,8 @@ export function createWaitlistRoutes(deps: RouteDeps): Route[] {
     {
       method: "POST",
       path: "/v1/waitlist",
+      roles: ["checkout"],
+      owned: { kind: "CUSTOMER", by: "customerId" },
       tag: TAG,
       summary: "Wait for units of a stock that is out",
       description:
@@ -113,6 +115,8 @@ export function createWaitlistRoutes(deps: RouteDeps): Route[] {
     {
       method: "GET",
       path: "/v1/waitlist/{id}",
+      roles: ["checkout", "operator", "viewer"],
+      owned: { kind: "WAITER", by: "id" },
       tag: TAG,
       summary: "A place in the queue, or what became of it",
       description:
@@ -124,7 +128,7 @@ export function createWaitlistRoutes(deps: RouteDeps): Route[] {
     },
     request_budget_ms,
     async ({ params: { id }, context }) => {
-      const { waiter, lag_ms } = await find(deps, knownForm(id), context);
+      const { waiter, lag_ms } = await findWaiter(deps, knownForm(id), context);
       return { status: 200, lag_ms, body: await present(deps, waiter, context) };
     },
   );
@@ -133,6 +137,8 @@ export function createWaitlistRoutes(deps: RouteDeps): Route[] {
     {
       method: "DELETE",
       path: "/v1/waitlist/{id}",
+      roles: ["checkout"],
+      owned: { kind: "WAITER", by: "id" },
       tag: TAG,
       summary: "Leave the queue",
       description: "An offer that was made already is cancelled, and goes to the next.",
@@ -164,7 +170,7 @@ export function createWaitlistRoutes(deps: RouteDeps): Route[] {
 }
 
 // Redis forgets who waits no more, and may be away; the ledger may not know a new one yet.
-async function find(
+export async function findWaiter(
   deps: RouteDeps,
   waiter_id: string,
   context: RequestContext,
