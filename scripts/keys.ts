@@ -1,0 +1,94 @@
+import "../src/node-version.ts";
+import { createLog } from "../src/log.ts";
+import {
+  type ApiKey,
+  createApiKey,
+  listApiKeys,
+  type NewApiKey,
+  revokeApiKeys,
+  rotateApiKey,
+} from "../src/postgres/api-keys.ts";
+import { createPool, type Pool } from "../src/postgres/client.ts";
+import { findDatabaseUrl } from "./database-url.ts";
+import { BadUsage, type Command, type Options, readOptions, USAGE } from "./keys/options.ts";
+import { reportAndExit } from "./say.ts";
+import { formatTable } from "./table.ts";
+
+// Talks to Postgres and not to the API: the first key must come from somewhere.
+async function main({ command, as_json }: Options): Promise<void> {
+  const pool = createPool(findDatabaseUrl(), createLog("api", "silent"));
+  try {
+    await carryOut(pool, command, as_json);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function carryOut(pool: Pool, command: Command, as_json: boolean): Promise<void> {
+  switch (command.verb) {
+    case "create":
+      tellNew(await createApiKey(pool, command), as_json);
+      break;
+    case "rotate":
+      tellNew(await rotateApiKey(pool, command.name, command.overlap_ms), as_json);
+      break;
+    case "list":
+      tellAll(await listApiKeys(pool), as_json);
+      break;
+    case "revoke": {
+      const revoked = await revokeApiKeys(pool, command.name);
+      tell(as_json ? jsonOf({ revoked }) : `revoked: ${revoked}\n`);
+    }
+  }
+}
+
+// The key stands alone on stdout, so that a shell can take it as it is.
+function tellNew({ key, token }: NewApiKey, as_json: boolean): void {
+  const ends = timeOf(key.expires_at) ?? "never";
+  const about = `${key.name} (${key.roles.join(", ")}) ends: ${ends}. Nobody can read this again:\n`;
+  if (!as_json) process.stderr.write(about);
+  tell(as_json ? jsonOf({ ...key, token }) : `${token}\n`);
+}
+
+function tellAll(keys: ApiKey[], as_json: boolean): void {
+  tell(as_json ? jsonOf(keys) : formatTable(COLUMNS, keys.map(rowOf)));
+}
+
+const COLUMNS = ["name", "key_id", "roles", "customer", "created_at", "ends", "state"];
+
+const rowOf = (key: ApiKey) => [
+  key.name,
+  key.key_id,
+  key.roles.join(" "),
+  key.customer,
+  timeOf(key.created_at),
+  timeOf(key.revoked_at ?? key.expires_at),
+  stateOf(key),
+];
+
+function stateOf({ revoked_at, expires_at, replaced_at }: ApiKey): string {
+  if (revoked_at) return "revoked";
+  if (expires_at && expires_at.getTime() <= Date.now()) return "expired";
+  return replaced_at ? "replaced" : "live";
+}
+
+const timeOf = (time: Date | null) => time?.toISOString() ?? null;
+const jsonOf = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+const tell = (text: string) => {
+  process.stdout.write(text);
+};
+
+function start(args: string[]): Promise<void> {
+  try {
+    const options = readOptions(args);
+    if (options !== undefined) return main(options);
+    tell(USAGE);
+    return Promise.resolve();
+  } catch (error) {
+    if (!(error instanceof BadUsage)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+start(process.argv.slice(2)).catch(reportAndExit);
