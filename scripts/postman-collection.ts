@@ -4,6 +4,8 @@ import type { Operation, readDocument } from "./read-document.ts";
 const SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
 const BASE_URL = "http://localhost:8080"; // where ./scripts/up serves
 const JSON_TYPE = "application/json";
+/** With AUTH=off nobody looks at it. */
+const TOKEN = "your-api-key";
 /** Postman puts a new one in its place for each request. */
 const NEW_KEY = "{{$guid}}";
 
@@ -12,12 +14,16 @@ const NEW_KEY = "{{$guid}}";
  * addresses, so that an id is entered once for all requests. Nothing in it is random.
  */
 export function createCollection({ info, tags, operations }: ReturnType<typeof readDocument>) {
-  const variables = new Map([["baseUrl", BASE_URL]]);
+  const variables = new Map([
+    ["baseUrl", BASE_URL],
+    ["token", TOKEN],
+  ]);
   for (const { name, example } of operations.flatMap((operation) => within("path", operation))) {
     variables.set(name, String(example));
   }
   return {
     info: { name: info.title, description: info.description, schema: SCHEMA },
+    auth: { type: "bearer", bearer: [{ key: "token", value: "{{token}}", type: "string" }] },
     variable: [...variables].map(([key, value]) => ({ key, value })),
     item: tags.map(({ name }) => ({
       name,

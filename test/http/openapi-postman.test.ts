@@ -39,7 +39,10 @@ test("a request can be sent as it is: with a new key, a body, and an address fil
     ["Idempotency-Key", "{{$guid}}"],
   ]);
   const named = requests.flatMap(({ url }) => url.raw.match(/(?<=\{\{)\w+(?=\}\})/g) ?? []);
-  expect(collection.variable.map(({ key }) => key).sort()).toEqual([...new Set(named)].sort());
+  expect(collection.variable.map(({ key }) => key).sort()).toEqual(
+    [...new Set([...named, "token"])].sort(),
+  );
+  expect(collection.auth.bearer).toMatchObject([{ key: "token", value: "{{token}}" }]);
   expect(collection.variable.filter(({ value }) => value === "")).toEqual([]);
 });
 
