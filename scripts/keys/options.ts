@@ -17,7 +17,8 @@ export type Command =
   | { verb: "revoke"; name: string };
 export type Options = { command: Command; as_json: boolean };
 
-export const USAGE = `Usage: npm run keys -- create --name NAME --role ROLE [--role ROLE…] [--customer C] [--expires-in 30d]
+export const USAGE = `Usage: npm run keys -- create --name NAME --role ROLE [--role ROLE…]
+                             [--customer C] [--expires-in 30d]
        npm run keys -- list
        npm run keys -- rotate NAME [--overlap 1h]
        npm run keys -- revoke NAME

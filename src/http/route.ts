@@ -79,7 +79,7 @@ export type Input<Params, Query, Body> = {
   params: Params;
   query: Query;
   body: Body;
-  /** Its Idempotency-Key header, in the caller's scope; "" only where the route does not require one and there is none. */
+  /** Its Idempotency-Key header, in the caller's scope; "" where none is required and there is none. */
   key: string;
   if_version: number | undefined;
   context: RequestContext;
