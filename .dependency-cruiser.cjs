@@ -33,6 +33,7 @@ const doors = [
   ["ioredis", "^src/redis/"],
   ["pg", "^src/postgres/"],
   ["express", "^src/http/"],
+  ["jose", "^src/http/access/"],
 ].map(([name, home]) => ({
   name: `${name}-only-behind-its-door`,
   severity: "error",

@@ -1,3 +1,4 @@
+import { ACCESS } from "./list/access.ts";
 import { DECIDING } from "./list/deciding.ts";
 import { LEDGER } from "./list/ledger.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
@@ -16,4 +17,5 @@ export const MUTANTS: Mutant[] = [
   ...RECOVERY,
   ...LEDGER,
   ...SALE,
+  ...ACCESS,
 ];

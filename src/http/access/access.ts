@@ -54,7 +54,8 @@ export async function admit(
     throw new Rejection("UNAUTHENTICATED", detail);
   }
   if (roles.some((role) => caller.roles.includes(role))) return caller;
-  const detail = `This needs one of the roles ${roles.join(", ")}.`;
+  const needed = roles.length === 1 ? "the role" : "one of the roles";
+  const detail = `This needs ${needed} ${roles.join(", ")}.`;
   throw new Rejection("FORBIDDEN", detail, { missing: roles });
 }
 

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { until } from "../../../scripts/until.ts";
+import { createKnownKeys } from "../../../src/http/access/known-keys.ts";
+import { createLog } from "../../../src/log.ts";
+import { createApiKey } from "../../../src/postgres/api-keys.ts";
+import { createPool, type Pool } from "../../../src/postgres/client.ts";
+import { freshDatabase } from "../../setup/stack.ts";
+
+const log = createLog("api", "silent");
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let pool: Pool;
+beforeAll(async () => {
+  database = await freshDatabase();
+  pool = createPool(database.url, log);
+});
+afterAll(async () => {
+  await pool.end();
+  await database.close();
+});
+
+/** A key that was seen alive, and has so long to live; longer, when this machine is too slow for that. */
+async function dyingKey(
+  expires_in_ms: number,
+): Promise<[ReturnType<typeof createKnownKeys>, string]> {
+  const name = `dies-in-${expires_in_ms}`;
+  const { token } = await createApiKey(pool, {
+    ...{ name, roles: ["viewer"], customer: null },
+    expires_in_ms,
+  });
+  const keys = createKnownKeys({ pool, log });
+  await keys.start();
+  if (keys.callerOf(token)) return [keys, token];
+  keys.stop();
+  return dyingKey(2 * expires_in_ms);
+}
+
+test("a key is over when it expires, though nothing has changed in the database", async () => {
+  const [keys, token] = await dyingKey(1_000);
+  await until("it is over", () => keys.callerOf(token) === null || undefined);
+  keys.stop();
+});
+
+test("a caller is what its key says", async () => {
+  const { token } = await createApiKey(pool, {
+    ...{ name: "web-shop", roles: ["checkout"], customer: "ada" },
+    expires_in_ms: null,
+  });
+  const keys = createKnownKeys({ pool, log });
+  expect(() => keys.callerOf(token)).toThrow("could not be read yet");
+  await keys.start();
+  keys.stop();
+  expect(keys.callerOf(token)).toEqual({
+    name: "web-shop",
+    roles: ["checkout"],
+    customer: "ada",
+    scope: "keys/web-shop/",
+  });
+});
