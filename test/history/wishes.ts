@@ -5,8 +5,8 @@ import type { Input } from "./operations.ts";
 export const SKUS = ["tea", "milk", "jam"];
 /** In the order in which a purchase looks at them. */
 export const STORES = [
-  { store_id: "main", rank: 0, available: 40 },
-  { store_id: "north", rank: 1, available: 25 },
+  { store_id: "main", rank: 0, available: 8 },
+  { store_id: "north", rank: 1, available: 4 },
 ];
 const TTL_SOON_MS = 150;
 const TTL_MS = 600_000;
@@ -47,7 +47,7 @@ const wish: fc.Arbitrary<Wish> = fc.record({
   does,
   store_id: fc.constantFrom(...STORES.map(({ store_id }) => store_id)),
   quantity: fc.integer({ min: 1, max: 4 }),
-  units: fc.integer({ min: -3, max: 5 }).filter((units) => units !== 0),
+  units: fc.integer({ min: -3, max: 3 }).filter((units) => units !== 0),
   ttl_ms: fc.constantFrom(TTL_SOON_MS, TTL_MS, TTL_MS),
   user: fc.constantFrom(...USERS),
   max: fc.constantFrom(8, LIMIT, LIMIT),
@@ -109,7 +109,7 @@ export function inputOf(wish: Wish, key: string, hold_ids: string[]): Input {
     case "adjust":
       return { does, key, store_id, units };
     case "count":
-      return { does, key, store_id, units: 5 * quantity };
+      return { does, key, store_id, units: 2 * quantity };
     case "transfer": {
       const to_store = STORES.find((other) => other.store_id !== store_id)?.store_id ?? "";
       return { does, key, from_store: store_id, to_store, quantity };
