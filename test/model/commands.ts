@@ -63,7 +63,10 @@ async function learnOffers(model: Model, { redis, keys }: Real) {
     hold.expires_at = at + ms;
     hold.due = { from: hold.expires_at, to: hold.expires_at };
     const { created_at, expires_at } = payloadOf(hold);
-    Object.assign(hold.created.payload, { created_at, expires_at });
+    // Who asked may have had it replaced in the same step.
+    for (const { payload } of model.events) {
+      if (payload.hold_id === hold.hold_id) Object.assign(payload, { created_at, expires_at });
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { addFact, changeStock, type Model, type ModelStock, type ModelWaiter } from "../model.ts";
 import { saw } from "../seen.ts";
-import { closedAnswer, countCustomer, passedLimit, rulesOf } from "./customers.ts";
+import { closedAnswer, countCustomer, passedLimit, rulesOf, setOwnHold } from "./customers.ts";
 import { newHold } from "./hold-changes.ts";
 
 // Who waits for a stock is served what there is before anybody else. A small world: nowhere do so many wait
@@ -53,6 +53,7 @@ function offer(model: Model, waiter: ModelWaiter, stock: ModelStock) {
   fact.lines = [{ quantity, ...changeStock(model, stock, fact, -quantity, quantity) }];
   fact.payload = { ...fact.payload, request_id: waiter_id, waiter: placeOf(waiter) };
   countCustomer(model, sku, user_id, quantity, 1);
+  setOwnHold(model, sku, user_id, hold.hold_id);
   waiter.status = "OFFERED";
   waiter.ended = fact;
   saw("offer made");
