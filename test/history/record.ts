@@ -10,7 +10,7 @@ import { openDecidingSide } from "../setup/deciding-side.ts";
 import { emptyRedis } from "../setup/empty-redis.ts";
 import { ask } from "./ask.ts";
 import type { Input, SkuOperation } from "./operations.ts";
-import { type Recorded, sortOut } from "./sort-out.ts";
+import { type Recorded, STOCK_UP, sortOut } from "./sort-out.ts";
 import { disturbancesOf, inputOf, LIMIT, SKUS, STORES, wishesOf } from "./wishes.ts";
 
 const PROCESSES = 6;
@@ -88,7 +88,7 @@ function processOf(processes: Process[], n: number): Process {
 async function stockUp({ redis, keys, stores, rules, scripts }: Side, skus: string[]) {
   // It may know still how Redis was admitted before it was emptied.
   while (scripts.generation() !== FIRST_GENERATION) await scripts.learn();
-  const context = { request_id: "stock up", deadline: monotonicNow() + LONG_MS };
+  const context = { request_id: STOCK_UP, deadline: monotonicNow() + LONG_MS };
   for (const sku of skus) {
     const change = { sku, rules: { max_per_customer: LIMIT } };
     await rules.changeRules(change, `limit of ${sku}`, context);

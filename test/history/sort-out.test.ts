@@ -60,3 +60,12 @@ test("of several tries the one that made the event has its place", async () => {
     ["cancel, lost", undefined],
   ]);
 });
+
+test("what was done, and answered as not done, is refused", async () => {
+  const adjust = { does: "adjust", key: "tea/b", store_id: "main", units: 1 } as const;
+  await tryOnce("told that it was not", adjust);
+  recorded.pop();
+  await expect(sortOut(side, ["tea"], recorded)).rejects.toThrow(
+    "Was done, and answered as not done: told that it was not.",
+  );
+});

@@ -17,6 +17,7 @@ export async function sortOut(direct: Side, skus: string[], recorded: Recorded[]
   const made = await readRecords(direct);
   const madeBy = new Map([...made].map(([key, id]) => [id, key]));
   const places = await readPlaces(direct);
+  refuseUnrecorded(places, recorded);
   const histories = new Map(skus.map((sku) => [sku, [] as SkuOperation[]]));
   for (const { sku, request_id, operation } of recorded) {
     const { input } = operation;
@@ -36,6 +37,13 @@ export async function sortOut(direct: Side, skus: string[], recorded: Recorded[]
   return histories;
 }
 
+/** Whoever was told that surely nothing was done is not recorded: nothing of theirs may be there. */
+function refuseUnrecorded({ of_request }: Places, recorded: Recorded[]) {
+  const known = new Set([STOCK_UP, ...recorded.map(({ request_id }) => request_id)]);
+  const done = [...of_request.keys()].filter((request_id) => !known.has(request_id));
+  if (done.length > 0) throw new Error(`Was done, and answered as not done: ${done.join(", ")}.`);
+}
+
 /** Its own place, or that behind what it was told about. What has no answer and no event did nothing. */
 function hintOf(
   { of_request, of_thing }: Places,
@@ -48,6 +56,9 @@ function hintOf(
   const told = output && of_thing.get(thing);
   return told && told + 0.5;
 }
+
+/** The request that gives the skus their limits, before anybody is recorded. */
+export const STOCK_UP = "stock up";
 
 /** What the record of a change of a hold begins with. */
 const WORDS = new Set(["CHANGED", "CANCELLED"]);
