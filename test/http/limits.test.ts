@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
+import { httpConnections } from "../../src/metrics.ts";
 import { expectProblem } from "./expect-problem.ts";
 import { jsonRequest, openSocket, type RawAnswer } from "./raw.ts";
 import { fresh, openShop, type Shop } from "./shop.ts";
@@ -21,10 +22,7 @@ async function aReserve(headers: Record<string, string> = {}) {
   return { sku, request: jsonRequest("/holds/reserve", wish, headers) };
 }
 
-const connections = () =>
-  new Promise<number>((resolve, reject) =>
-    shop.api.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
+const connections = async () => (await httpConnections.get()).values[0]?.value ?? 0;
 
 async function expectStillServing() {
   expect((await shop.read((await shop.hold()).hold_id)).status).toBe(200);

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { until } from "../../../scripts/until.ts";
+import { httpConnections } from "../../../src/metrics.ts";
 import { openSocket } from "../raw.ts";
 import { fresh, openShop, type Shop } from "../shop.ts";
 import { openBulk, sendBulk } from "./bulk-client.ts";
@@ -14,10 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-const connections = () =>
-  new Promise<number>((resolve, reject) =>
-    shop.api.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
-  );
+const connections = async () => (await httpConnections.get()).values[0]?.value ?? 0;
 const untilConnections = (count: number, msMax?: number) =>
   until(
     `the server has ${count} connections`,
