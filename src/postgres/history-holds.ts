@@ -147,7 +147,7 @@ function holdsOfSku(page: unknown[], sku: string, status: HoldStatus | undefined
 
 const ORDER_COLUMNS = `order_id, hold_id, user_id, payment_ref, confirmed_at, ${linesOf("orders")},
   ${RETURNS_COLUMN},
-  exists (select from holds where holds.hold_id = orders.hold_id and holds.late) as late`;
+  coalesce((select late from holds where holds.hold_id = orders.hold_id), false) as late`;
 
 type OrderRow = Omit<Order, "confirmed_at"> & { confirmed_at: Date };
 const orderOf = (row: OrderRow): Order => ({ ...row, confirmed_at: row.confirmed_at.getTime() });
