@@ -93,7 +93,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
     admission: () => scripts.checkAdmitted(),
     backlog: () => backlog.check(),
     postgres: () => ledger.ping(),
-    migrations: () => checkMigrations(pool),
+    migrations: () => checkMigrations(pool, { newer: "FINE" }),
     lag: async () => {
       const lag = await compareSides();
       if (lag.seconds > config.READY_LAG_SECONDS_MAX) {

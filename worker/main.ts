@@ -107,7 +107,7 @@ async function main() {
     consumer,
     // An event must not be called bad because its table is not there yet.
     openRecording: async () => {
-      await checkMigrations(pool);
+      await checkMigrations(pool, { newer: "REFUSED" });
       return openRecording(config.DATABASE_URL, PARTITION);
     },
     log,
@@ -119,7 +119,7 @@ async function main() {
     keys,
     readAdmission: () => readAdmission(pool, PARTITION),
     openAdmission: async () => {
-      await checkMigrations(pool);
+      await checkMigrations(pool, { newer: "REFUSED" });
       return openAdmission(config.DATABASE_URL, PARTITION);
     },
     askWhoHeard: createHeard({ redis, subscriber, keys, scripts }).ask,
@@ -162,7 +162,7 @@ async function main() {
   });
   const auditor = createAuditor({
     openAudit: async () => {
-      await checkMigrations(pool);
+      await checkMigrations(pool, { newer: "REFUSED" });
       return openAudit(config.DATABASE_URL, PARTITION);
     },
     readStocks: createAuditReader(redis, keys),
@@ -195,7 +195,7 @@ async function main() {
     admission: scripts.checkAdmitted,
     backlog: backlog.check,
     postgres: ledger.ping,
-    migrations: () => checkMigrations(pool),
+    migrations: () => checkMigrations(pool, { newer: "REFUSED" }),
   });
   const server = createServer(SERVER_LIMITS, (req, res) => void health(req, res));
   await listen(server, { port: config.WORKER_PORT, host: config.HOST, variable: "WORKER_PORT" });

@@ -64,7 +64,7 @@ export async function openServers({ REDIS_URL, DATABASE_URL, DEFAULT_STORE }: Se
   try {
     await blame("REDIS_URL", untilReady(redis));
     await checkServer(redis, log);
-    await blame("DATABASE_URL", checkMigrations(pool));
+    await blame("DATABASE_URL", checkMigrations(pool, { newer: "REFUSED" }));
     const client = await connect(DATABASE_URL, { statement_ms: STATEMENT_MS_MAX }, SESSION);
     closers.push(() => client.end());
 

@@ -35,22 +35,34 @@ export async function migrate(databaseUrl: string): Promise<{ applied: string[] 
   }
 }
 
-/** Rejects, naming them, when this database still lacks migrations. */
-export async function checkMigrations(pool: Pool): Promise<void> {
+/**
+ * Rejects, naming them, when this database still lacks migrations.
+ * @param options.newer whether it may have some of a newer version: migrations only ever add, so whoever only
+ * reads, or writes rows that no other depends on, goes on in the middle of an upgrade
+ */
+export async function checkMigrations(
+  pool: Pool,
+  options: { newer: "REFUSED" | "FINE" },
+): Promise<void> {
   const { rows } = await pool.query("select to_regclass('migrations') is not null as begun");
-  const pending = rows[0]?.begun ? await pendingFiles(pool) : migrationFiles();
+  const pending = rows[0]?.begun ? await pendingFiles(pool, options) : migrationFiles();
   if (pending.length === 0) return;
   throw new Error(`not applied: ${pending.map(({ name }) => name).join(", ")} (npm run migrate)`);
 }
 
 type MigrationFile = { name: string; text: string; sha256: string };
 
-async function pendingFiles(db: Connection | Pool): Promise<MigrationFile[]> {
+async function pendingFiles(
+  db: Connection | Pool,
+  { newer }: { newer: "REFUSED" | "FINE" } = { newer: "REFUSED" },
+): Promise<MigrationFile[]> {
   const files = migrationFiles();
+  const newest = files.at(-1)?.name ?? "";
   const { rows } = await db.query<{ name: string; sha256: string }>(
     "select name, sha256 from migrations order by name",
   );
   for (const { name, sha256 } of rows) {
+    if (newer === "FINE" && name > newest) continue;
     const file = files.find((candidate) => candidate.name === name);
     if (!file) throw new Error(`Migration ${name} was applied, but sql/${name} is not there.`);
     if (file.sha256 !== sha256) {

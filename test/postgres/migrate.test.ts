@@ -24,6 +24,7 @@ afterEach(async () => {
   await database.close();
 });
 
+const check = (newer: "REFUSED" | "FINE" = "REFUSED") => checkMigrations(pool, { newer });
 const sql = (text: string) => runSql(database.url, text);
 
 const tables = async () => {
@@ -39,7 +40,7 @@ test("a fresh database gets every file of sql/ in order", async () => {
   expect(await tables()).toEqual(
     expect.arrayContaining(["holds", "migrations", "orders", "processed_events", "stock_levels"]),
   );
-  await expect(checkMigrations(pool)).resolves.toBeUndefined();
+  await expect(check()).resolves.toBeUndefined();
 });
 
 test("a second run applies nothing", async () => {
@@ -57,7 +58,7 @@ test("a file that was edited after it was applied is refused, and nothing is app
   await sql(`update migrations set sha256 = 'another' where name = '${FIRST}'`);
   const refusal = `sql/${FIRST} was edited after it was applied. Add a new file instead.`;
   await expect(migrate(database.url)).rejects.toThrow(refusal);
-  await expect(checkMigrations(pool)).rejects.toThrow(refusal);
+  await expect(check()).rejects.toThrow(refusal);
 });
 
 test("a file that was applied and is gone is refused", async () => {
@@ -66,6 +67,16 @@ test("a file that was applied and is gone is refused", async () => {
   await expect(migrate(database.url)).rejects.toThrow(
     "Migration 0000_gone.sql was applied, but sql/0000_gone.sql is not there.",
   );
+});
+
+test("files of a newer version are fine for whoever says so; a gone one of before never is", async () => {
+  await migrate(database.url);
+  await sql("insert into migrations (name, sha256) values ('9999_newer.sql', 'x')");
+  await expect(check("FINE")).resolves.toBeUndefined();
+  await expect(check("REFUSED")).rejects.toThrow("9999_newer.sql");
+  await expect(migrate(database.url)).rejects.toThrow("9999_newer.sql");
+  await sql("update migrations set name = '0000_gone.sql' where name = '9999_newer.sql'");
+  await expect(check("FINE")).rejects.toThrow("0000_gone.sql");
 });
 
 test("a refusal leaves the lock to others", async () => {
@@ -88,8 +99,8 @@ test("a file that fails leaves nothing of itself behind, and can be applied late
 
 test("what is missing is named: all before the first migration, and each one after", async () => {
   const all = `not applied: ${FILES.toSorted().join(", ")} (npm run migrate)`;
-  await expect(checkMigrations(pool)).rejects.toThrow(all);
+  await expect(check()).rejects.toThrow(all);
   await migrate(database.url);
   await sql(`delete from migrations where name = '${FIRST}'`);
-  await expect(checkMigrations(pool)).rejects.toThrow(`not applied: ${FIRST} (npm run migrate)`);
+  await expect(check()).rejects.toThrow(`not applied: ${FIRST} (npm run migrate)`);
 });

@@ -50,7 +50,7 @@ export async function openRecorder({
   const recorder = createRecorder({
     consumer: change(createConsumer(redis, blocking, createKeys("main"), name)),
     openRecording: async () => {
-      await checkMigrations(pool);
+      await checkMigrations(pool, { newer: "REFUSED" });
       const recording = await openRecording(databaseUrl, 0);
       return recording && changeRecording(recording);
     },
