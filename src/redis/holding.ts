@@ -104,33 +104,40 @@ export function createHolding({
     context: CallContext,
   ): Promise<Tuple> {
     const { lines, user_id, ttl_seconds, ttl_is_usual, idempotency_key, partial, replace } = wish;
-    const options = [...(partial ? ["PARTIAL"] : []), ...(replace ? ["REPLACE"] : [])].join(" ");
-    const jitter_ms = String(jitterMs(jitter_ms_max));
-    const event_id = newEventId();
-    const other_event_id = replace ? newEventId() : ""; // an id costs more than the rest of the arguments
+    const options = partial ? (replace ? "PARTIAL REPLACE" : "PARTIAL") : replace ? "REPLACE" : "";
+    const asked = [route, lines, user_id, ttl_seconds];
+    const ttl_ms = String(ttl_seconds * 1000);
+    const request_keys = [
+      keys.hold(hold_id),
+      keys.idem(route, idempotency_key),
+      ...lines.flatMap(keys.ofStock),
+    ];
+    const request_args = [
+      newEventId(),
+      context.request_id,
+      hold_id,
+      user_id,
+      ttl_is_usual ? "" : ttl_ms,
+      ttl_ms,
+      String(jitterMs(jitter_ms_max)),
+      fingerprintOf(options ? [...asked, options] : asked),
+      options,
+      ...lineArgs(lines),
+    ];
+    // Most replace nothing: the hottest call of a sale waits for no more than it must.
+    if (!replace)
+      return submit("create_holds", context, { keys: request_keys, args: request_args });
+
+    const other_event_id = newEventId();
     const tuple = await untilLinesHold(async () => {
-      const other = replace ? await readOwnHold(wish, context) : null;
+      const other = await readOwnHold(wish, context);
+      if (!other) {
+        const args = [...request_args, other_event_id, ""];
+        return submit("create_holds", context, { keys: request_keys, args });
+      }
       return submit("create_holds", context, {
-        keys: [
-          keys.hold(hold_id),
-          keys.idem(route, idempotency_key),
-          ...lines.flatMap(keys.ofStock),
-          ...(other ? [keys.hold(other.hold_id), ...other.lines.flatMap(keys.ofStock)] : []),
-        ],
-        args: [
-          event_id,
-          context.request_id,
-          hold_id,
-          user_id,
-          ttl_is_usual ? "" : String(ttl_seconds * 1000),
-          String(ttl_seconds * 1000),
-          jitter_ms,
-          fingerprintOf([route, lines, user_id, ttl_seconds, ...(options ? [options] : [])]),
-          options,
-          ...lineArgs(lines),
-          ...(replace ? [other_event_id, other?.hold_id ?? ""] : []),
-          ...(other ? lineArgs(other.lines) : []),
-        ],
+        keys: [...request_keys, keys.hold(other.hold_id), ...other.lines.flatMap(keys.ofStock)],
+        args: [...request_args, other_event_id, other.hold_id, ...lineArgs(other.lines)],
       });
     });
     if (tuple) return tuple;

@@ -124,8 +124,8 @@ export const OUTCOMES: Mutant[] = [
     breaks: "a request for other units under a used key is answered as the first one was",
     promise: "G4",
     file: "src/redis/holding.ts",
-    text: "fingerprintOf([route, lines, user_id, ttl_seconds,",
-    instead: "fingerprintOf([route, user_id, ttl_seconds,",
+    text: "const asked = [route, lines, user_id, ttl_seconds];",
+    instead: "const asked = [route, user_id, ttl_seconds];",
     tests: ["test/redis/inventory.test.ts"],
   },
   {
