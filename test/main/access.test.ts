@@ -63,6 +63,9 @@ test("a rotated key goes on beside the new one until its overlap ends", async ()
   await untilAll(old, 200); // its own overlap is not over
 });
 
+const GO_ON = "API keys can't be read: the known ones go on";
+const output = () => apis.map((api) => api.output()).join("");
+
 test("while Postgres is away the known keys go on, and who knows none says 503", async () => {
   const { token, key } = await newKey("outage");
   await untilAll(token, 200);
@@ -85,6 +88,7 @@ test("while Postgres is away the known keys go on, and who knows none says 503",
     });
     expect([status, body.code]).toEqual([503, "STORE_UNAVAILABLE"]);
     expect((await ask(`${late.url}/health`)).status).toBe(200);
+    await until("somebody tells of it", () => output().includes(GO_ON) || undefined);
     await postgres.start();
     await until("it has read them", async () => {
       const answer = await ask(`${late.url}/v1/stores`, { headers: bearer(token) });
@@ -93,11 +97,9 @@ test("while Postgres is away the known keys go on, and who knows none says 503",
   } finally {
     await late.close();
   }
-  const output = apis.map((api) => api.output()).join("");
-  expect(output).toContain('"caller":"outage"');
-  expect(output).toContain("API keys can't be read: the known ones go on");
-  expect(output).not.toContain(token.split("_")[2]);
-  expect(output).not.toContain(key.key_id);
+  expect(output()).toContain('"caller":"outage"');
+  expect(output()).not.toContain(token.split("_")[2]);
+  expect(output()).not.toContain(key.key_id);
 });
 
 test("the API does not start where others reach it and everybody may call", async () => {

@@ -157,6 +157,9 @@ test("a former master forgets the rules, counts, queues and own holds that it al
   await replica.shop.cancel(indexed);
   await replica.shop.reserve("tea", { quantity: 3 });
   await untilRecorded(replica.shop.redis, house.database.url);
+  await until("what ann had before the first limit is counted", async () => {
+    return (await replica.shop.redis.hexists("inventory.customers", "place")) === 1 || undefined;
+  });
   await promoted.close();
 
   await setRules(house, "tea", { max_per_customer: 1 });
