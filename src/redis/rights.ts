@@ -46,17 +46,7 @@ export const COMMANDS: Record<Process, string[]> = {
   api: [...OF_BOTH, "ZRANK"],
   worker: [
     ...[...OF_BOTH, ...OF_ADMISSIONS],
-    ...[
-      "EVAL",
-      "EXEC",
-      "HSCAN",
-      "MULTI",
-      "PUBLISH",
-      "XACK",
-      "XAUTOCLAIM",
-      "XPENDING",
-      "XREADGROUP",
-    ],
+    ...["EVAL", "EXEC", "HSCAN", "MULTI", "XACK", "XAUTOCLAIM", "XPENDING", "XREADGROUP"],
     ...["XREVRANGE", "XTRIM"],
   ],
 };
