@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Row } from "./bench/figures.ts";
 import { chooseGenerator } from "./bench/generator.ts";
 import { describeMachine } from "./bench/machine.ts";
-import { BadOption, type Options, readOptions, usage } from "./bench/options.ts";
+import { type Options, readOptions, usage } from "./bench/options.ts";
 import { createParts } from "./bench/parts.ts";
 import { createProgress } from "./bench/progress.ts";
 import { formatFigures, formatTargets } from "./bench/report.ts";
@@ -102,18 +102,11 @@ async function runScenario(
   }
 }
 
-function main(args: string[]): Promise<void> {
+async function main(args: string[]): Promise<void> {
   const names = SCENARIOS.map(({ name }) => name);
-  try {
-    const options = readOptions(args, names);
-    if (!options.help) return bench(options);
-    process.stdout.write(usage(names));
-    return Promise.resolve();
-  } catch (error) {
-    if (!(error instanceof BadOption)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
-  }
+  const options = readOptions(args, names);
+  if (!options.help) return bench(options);
+  process.stdout.write(usage(names));
 }
 
 // Exits by itself: a part that was still coming up may keep timers of its own.

@@ -1,5 +1,4 @@
 import "../src/node-version.ts";
-import { BadOption } from "./bench/options.ts";
 import { createProgress } from "./bench/progress.ts";
 import { signalAllChildren } from "./child.ts";
 import { isBroken } from "./drill/account.ts";
@@ -67,11 +66,4 @@ function show({ page, kept_in, findings }: Drill): void {
 }
 
 // Exits by itself: a part that was still coming up may keep timers of its own.
-main(process.argv.slice(2)).then(
-  () => process.exit(),
-  (error: unknown) => {
-    if (!(error instanceof BadOption)) reportAndExit(error);
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
-  },
-);
+main(process.argv.slice(2)).then(() => process.exit(), reportAndExit);

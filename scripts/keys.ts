@@ -10,7 +10,7 @@ import {
 } from "../src/postgres/api-keys.ts";
 import { createPool, type Pool } from "../src/postgres/client.ts";
 import { findDatabaseUrl } from "./database-url.ts";
-import { BadUsage, type Command, type Options, readOptions, USAGE } from "./keys/options.ts";
+import { type Command, type Options, readOptions, USAGE } from "./keys/options.ts";
 import { reportAndExit } from "./say.ts";
 import { formatTable } from "./table.ts";
 
@@ -78,17 +78,10 @@ const tell = (text: string) => {
   process.stdout.write(text);
 };
 
-function start(args: string[]): Promise<void> {
-  try {
-    const options = readOptions(args);
-    if (options !== undefined) return main(options);
-    tell(USAGE);
-    return Promise.resolve();
-  } catch (error) {
-    if (!(error instanceof BadUsage)) throw error;
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
-    process.exit(2);
-  }
+async function start(args: string[]): Promise<void> {
+  const options = readOptions(args);
+  if (options !== undefined) return main(options);
+  tell(USAGE);
 }
 
-start(process.argv.slice(2)).catch(reportAndExit);
+start(process.argv.slice(2)).catch((error: unknown) => reportAndExit(error, USAGE));

@@ -1,5 +1,4 @@
 import "../src/node-version.ts";
-import { BadOption } from "./bench/options.ts";
 import { signalAllChildren } from "./child.ts";
 import { ensureRedisServer } from "./install-redis.ts";
 import { MUTANTS } from "./mutants/list.ts";
@@ -38,8 +37,6 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     if (error instanceof Stopped) process.exit(STOPPED_CODE);
-    if (!(error instanceof BadOption)) reportAndExit(error);
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
+    reportAndExit(error);
   },
 );

@@ -1,10 +1,19 @@
+import { BadOption } from "./arguments.ts";
+
 /** One line to whoever started us. */
 export function say(line: string): void {
   process.stdout.write(`holdfast: ${line}\n`);
 }
 
-/** The end of a command that could not do its work: what went wrong in words, without a stack. */
-export function reportAndExit(error: unknown): never {
+/**
+ * The end of a command that could not do its work: what went wrong in words, without a stack.
+ * @param usage for whoever mistyped it; such a command ends with 2
+ */
+export function reportAndExit(error: unknown, usage = ""): never {
+  if (error instanceof BadOption) {
+    process.stderr.write(`${error.message}\n${usage && `\n${usage}`}`);
+    process.exit(2);
+  }
   process.stderr.write(`holdfast: ${messageOf(error)}\n`);
   process.exit(1);
 }

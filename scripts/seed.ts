@@ -3,7 +3,7 @@ import { RedisFault } from "../src/redis/outcome.ts";
 import { reportAndExit, say } from "./say.ts";
 import { type CsvFile, openCsvFile } from "./seed/csv-file.ts";
 import { CHUNK_LINES, readChunks } from "./seed/file-lines.ts";
-import { BadUsage, type Options, readOptions, USAGE } from "./seed/options.ts";
+import { type Options, readOptions, USAGE } from "./seed/options.ts";
 import { createSeedProgress, grouped } from "./seed/progress.ts";
 import { seedFile } from "./seed/seeding.ts";
 import { openSeeding, type Seeding } from "./seed/seedings.ts";
@@ -106,17 +106,10 @@ function wordsOf(error: unknown): string {
   return why === "" ? words : `${words} (${why.replace(/\.$/, "")})`;
 }
 
-function start(args: string[]): Promise<void> {
-  try {
-    const options = readOptions(args);
-    if (options !== undefined) return main(options);
-    process.stdout.write(USAGE);
-    return Promise.resolve();
-  } catch (error) {
-    if (!(error instanceof BadUsage)) throw error;
-    process.stderr.write(`${error.message}\n\n${USAGE}`);
-    process.exit(2);
-  }
+async function start(args: string[]): Promise<void> {
+  const options = readOptions(args);
+  if (options !== undefined) return main(options);
+  process.stdout.write(USAGE);
 }
 
-start(process.argv.slice(2)).catch(reportAndExit);
+start(process.argv.slice(2)).catch((error: unknown) => reportAndExit(error, USAGE));

@@ -1,12 +1,7 @@
-import { parseArgs } from "node:util";
 import { z } from "zod";
+import { BadOption, readArguments } from "../arguments.ts";
 
 export type Options = z.infer<typeof shape>;
-
-/** A mistake of whoever typed the command, in a sentence. */
-export class BadOption extends Error {
-  override name = "BadOption";
-}
 
 const whole = (name: string, min: number, max: number, fallback: number) =>
   z.coerce
@@ -53,24 +48,20 @@ export function readOptions(args: string[], scenarios: string[]): Options {
 }
 
 function parse(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        only: { type: "string", multiple: true },
-        seconds: { type: "string" },
-        runs: { type: "string" },
-        grown: { type: "string" },
-        load: { type: "string" },
-        json: { type: "string" },
-        help: { type: "boolean" },
-      },
-    });
-    if (values.load !== undefined && !["wrk", "autocannon"].includes(values.load)) {
-      throw new Error(`--load takes wrk or autocannon, not ${values.load}`);
-    }
-    return values;
-  } catch (error) {
-    throw new BadOption(error instanceof Error ? error.message : String(error));
+  const { values } = readArguments({
+    args,
+    options: {
+      only: { type: "string", multiple: true },
+      seconds: { type: "string" },
+      runs: { type: "string" },
+      grown: { type: "string" },
+      load: { type: "string" },
+      json: { type: "string" },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.load !== undefined && !["wrk", "autocannon"].includes(values.load)) {
+    throw new BadOption(`--load takes wrk or autocannon, not ${values.load}`);
   }
+  return values;
 }

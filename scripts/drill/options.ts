@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 import { z } from "zod";
-import { BadOption } from "../bench/options.ts";
+import { BadOption, readArguments } from "../arguments.ts";
 import { type FaultKind, INTACT_KINDS, isFaultKind, kindOf, LOSING_KINDS } from "./kinds.ts";
 
 export type Options = {
@@ -78,21 +77,17 @@ function readKinds(list: string | undefined): FaultKind[] {
 }
 
 function parse(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        seed: { type: "string" },
-        seconds: { type: "string" },
-        shoppers: { type: "string" },
-        units: { type: "string" },
-        faults: { type: "string" },
-        forever: { type: "boolean" },
-        help: { type: "boolean" },
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new BadOption(error instanceof Error ? error.message : String(error));
-  }
+  const { values } = readArguments({
+    args,
+    options: {
+      seed: { type: "string" },
+      seconds: { type: "string" },
+      shoppers: { type: "string" },
+      units: { type: "string" },
+      faults: { type: "string" },
+      forever: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
+  return values;
 }

@@ -1,8 +1,8 @@
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { KEY_NAME_PATTERN } from "../../src/domain/api-key.ts";
 import { USER_ID_CHARS_MAX } from "../../src/domain/limits.ts";
 import { CUSTOMER_ROLES, isRole, ROLES, type Role } from "../../src/domain/roles.ts";
+import { BadOption, readArguments } from "../arguments.ts";
 
 export type Command =
   | {
@@ -32,11 +32,6 @@ nobody can ever read again: on stdout it stands alone, the rest goes to stderr.
   --overlap     how long the old key goes on beside the new one; 1h unless you say, 0s ends it at once
   --json        prints JSON
 `;
-
-/** Somebody mistyped the command. The message says what. */
-export class BadUsage extends Error {
-  override name = "BadUsage";
-}
 
 /** @returns undefined when only the usage is asked for */
 export function readOptions(args: string[]): Options | undefined {
@@ -73,42 +68,38 @@ function commandOf(verb: string | undefined, rest: string[], given: Given): Comm
       nothingOf(rest.slice(1));
       return { verb, name: nameOf(rest[0]) };
     default:
-      throw new BadUsage("Say create, list, rotate or revoke.");
+      throw new BadOption("Say create, list, rotate or revoke.");
   }
 }
 
 function parsed(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        name: { type: "string" },
-        role: { type: "string", multiple: true },
-        customer: { type: "string" },
-        "expires-in": { type: "string" },
-        overlap: { type: "string" },
-        json: { type: "boolean" },
-        help: { type: "boolean" },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage(error instanceof Error ? error.message : String(error));
-  }
+  return readArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      name: { type: "string" },
+      role: { type: "string", multiple: true },
+      customer: { type: "string" },
+      "expires-in": { type: "string" },
+      overlap: { type: "string" },
+      json: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
 }
 
 function allowOnly(given: Given, names: string[]): void {
   const wrong = Object.keys(given).find((name) => !names.includes(name));
-  if (wrong !== undefined) throw new BadUsage(`--${wrong} says nothing here.`);
+  if (wrong !== undefined) throw new BadOption(`--${wrong} says nothing here.`);
 }
 
 function nothingOf([word]: string[]): void {
-  if (word !== undefined) throw new BadUsage(`What is ${word}?`);
+  if (word !== undefined) throw new BadOption(`What is ${word}?`);
 }
 
 function nameOf(name: string | undefined): string {
   if (name !== undefined && KEY_NAME_PATTERN.test(name)) return name;
-  throw new BadUsage("A key has a name of 1 to 64 of A-Z a-z 0-9 . _ -");
+  throw new BadOption("A key has a name of 1 to 64 of A-Z a-z 0-9 . _ -");
 }
 
 const customerName = z
@@ -117,13 +108,13 @@ const customerName = z
 
 function rightsOf(words: string[], customer: string | null) {
   const unknown = words.find((word) => !isRole(word));
-  if (unknown !== undefined) throw new BadUsage(`${unknown} is none of ${ROLES.join(", ")}.`);
+  if (unknown !== undefined) throw new BadOption(`${unknown} is none of ${ROLES.join(", ")}.`);
   const roles = ROLES.filter((role) => words.includes(role));
-  if (roles.length === 0) throw new BadUsage(`Give it a --role: ${ROLES.join(", ")}.`);
+  if (roles.length === 0) throw new BadOption(`Give it a --role: ${ROLES.join(", ")}.`);
   if (customer === null) return { roles, customer };
-  if (!customerName.safeParse(customer).success) throw new BadUsage("That is no customer's name.");
+  if (!customerName.safeParse(customer).success) throw new BadOption("That is no customer's name.");
   if (roles.every((role) => CUSTOMER_ROLES.includes(role))) return { roles, customer };
-  throw new BadUsage("A key of one --customer has the role checkout alone.");
+  throw new BadOption("A key of one --customer has the role checkout alone.");
 }
 
 const UNITS_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -133,11 +124,11 @@ function millisOf(text: string): number {
   const [, digits, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const millis = Number(digits) * (UNITS_MS[unit] ?? Number.NaN);
   if (millis <= DAYS_MAX * 86_400_000) return millis;
-  throw new BadUsage(`${text} is no time: say 90s, 15m, 12h or 30d.`);
+  throw new BadOption(`${text} is no time: say 90s, 15m, 12h or 30d.`);
 }
 
 function lifetimeOf(text: string): number {
   const millis = millisOf(text);
   if (millis > 0) return millis;
-  throw new BadUsage("A key that is over at once is none.");
+  throw new BadOption("A key that is over at once is none.");
 }

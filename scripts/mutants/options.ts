@@ -1,5 +1,4 @@
-import { parseArgs } from "node:util";
-import { BadOption } from "../bench/options.ts";
+import { BadOption, readArguments } from "../arguments.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Each runs servers of its own: more at once would be too slow for their tests. */
@@ -38,18 +37,14 @@ function select(all: Mutant[], only: string[]): Mutant[] {
 }
 
 function parse(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        only: { type: "string", multiple: true },
-        jobs: { type: "string" },
-        list: { type: "boolean" },
-        help: { type: "boolean" },
-      },
-    });
-    return values;
-  } catch (error) {
-    throw new BadOption(error instanceof Error ? error.message : String(error));
-  }
+  const { values } = readArguments({
+    args,
+    options: {
+      only: { type: "string", multiple: true },
+      jobs: { type: "string" },
+      list: { type: "boolean" },
+      help: { type: "boolean" },
+    },
+  });
+  return values;
 }

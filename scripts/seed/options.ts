@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { BadOption, readArguments } from "../arguments.ts";
 
 export type Options = { file: string; dry_run: boolean; again: boolean };
 
@@ -15,32 +15,23 @@ category and location may be left out. An empty cell says nothing: the default s
 the product has already.
 `;
 
-/** Somebody mistyped the command. The message says what. */
-export class BadUsage extends Error {
-  override name = "BadUsage";
-}
-
 /** @returns undefined when only the usage is asked for */
 export function readOptions(args: string[]): Options | undefined {
   const { values, positionals } = parsed(args);
   if (values.help) return undefined;
   const [file, ...more] = positionals;
-  if (file === undefined || more.length > 0) throw new BadUsage("Name one file.");
+  if (file === undefined || more.length > 0) throw new BadOption("Name one file.");
   return { file, dry_run: values["dry-run"], again: values.again };
 }
 
 function parsed(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        "dry-run": { type: "boolean", default: false },
-        again: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-  } catch (error) {
-    throw new BadUsage(error instanceof Error ? error.message : String(error));
-  }
+  return readArguments({
+    args,
+    allowPositionals: true,
+    options: {
+      "dry-run": { type: "boolean", default: false },
+      again: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
 }

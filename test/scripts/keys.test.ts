@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { BadUsage, readOptions } from "../../scripts/keys/options.ts";
+import { BadOption } from "../../scripts/arguments.ts";
+import { readOptions } from "../../scripts/keys/options.ts";
 import { freshDatabase } from "../setup/stack.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -73,5 +74,5 @@ test.each([
   "list a",
   "list --frobnicate",
 ])("'%s' is refused", (line) => {
-  expect(() => readOptions(line.split(" ").filter(Boolean))).toThrow(BadUsage);
+  expect(() => readOptions(line.split(" ").filter(Boolean))).toThrow(BadOption);
 });
