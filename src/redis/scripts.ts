@@ -246,10 +246,17 @@ export function readScripts(generation = 0): Map<ScriptName, { source: string; s
   return scripts;
 }
 
-/** A file of `lua/` with its includes put in. */
+/**
+ * A file of `lua/` with its includes put in, and what follows each of them in a function of its own. A call of a
+ * script makes all its functions anew, a hundred of them, and Lua goes through the locals of the same function
+ * for each one that they use; those of an outer function it copies.
+ */
 export function readLua(file: string): string {
   const read = (path: string) => readFileSync(new URL(path, LUA_DIR), "utf8");
-  return read(file).replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) =>
-    read(path),
-  );
+  let functions = 0;
+  const text = read(file).replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) => {
+    functions += 1;
+    return `${read(path)}return (function()`;
+  });
+  return text + "end)()\n".repeat(functions);
 }

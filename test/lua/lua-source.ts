@@ -93,8 +93,9 @@ export function replyWords(chunk: Chunk): string[] {
  * runs, from function to function, each loop once.
  */
 export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[] {
+  const statements = statementsOf(chunk);
   const functions = new Map(
-    chunk.body
+    statements
       .filter((node) => node.type === "FunctionDeclaration")
       .map((node) => [nameOf(node.identifier), node]),
   );
@@ -117,8 +118,19 @@ export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[
       for (const child of childrenOf(node)) run(child, name);
     }
   }
-  for (const statement of chunk.body) run(statement, "");
+  for (const statement of statements) run(statement, "");
   return names;
+}
+
+/** What a chunk does, in order: its last statement is `return (function() … end)()`, and so on (`readLua`). */
+function statementsOf(node: Node): Node[] {
+  const statements = nodesOf(node.body);
+  const last = statements.at(-1);
+  const [call] = last?.type === "ReturnStatement" ? nodesOf(last.arguments) : [];
+  const [base] = call?.type === "CallExpression" ? nodesOf(call.base) : [];
+  return base?.type === "FunctionDeclaration"
+    ? [...statements.slice(0, -1), ...statementsOf(base)]
+    : statements;
 }
 
 const isTakingAll = (node: Node, take: string) =>
