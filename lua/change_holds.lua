@@ -39,7 +39,7 @@
 -- include lib/closed.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 -- include lib/ending.lua
 -- include lib/alive.lua
 -- include lib/changing.lua

@@ -27,7 +27,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 
 local function signed(text)
   if type(text) ~= "string" or string.sub(text, 1, 1) ~= "-" then return whole(text) end

@@ -38,7 +38,7 @@
 -- include lib/closed.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 -- include lib/ending.lua
 
 local JITTER_MS_MAX = 60 * 60 * 1000

@@ -26,7 +26,7 @@
 -- include lib/own_holds.lua
 -- include lib/taking.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 -- include lib/stores.lua
 -- include lib/pick.lua
 

@@ -20,7 +20,7 @@
 -- include lib/rules.lua
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 -- include lib/ending.lua
 
 local CORRUPT_RETRY_MS = 60 * 1000

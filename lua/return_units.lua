@@ -21,7 +21,7 @@
 -- include lib/own_holds.lua
 -- include lib/stock_change.lua
 -- include lib/hold_event.lua
--- include lib/waiting.lua
+-- include lib/serving.lua
 
 local function next_return()
   return {

@@ -213,7 +213,6 @@ end
 
 -- Before units of these lines are taken. Nil, or the name of a corrupt key.
 local function serve_lines(lines)
-  if not filled[waiting_key] then return nil end
   for i = 1, #lines do
     local corrupt = serve(lines[i].stock)
     if corrupt then return corrupt end
@@ -224,7 +223,6 @@ end
 -- After units were given back. Should a queue be corrupt they are given back all the same, and whoever wants
 -- to take some is told.
 local function serve_changed()
-  if not filled[waiting_key] then return end
   for i = 1, #touched do serve(touched[i]) end
 end
 

@@ -252,11 +252,15 @@ export function readScripts(generation = 0): Map<ScriptName, { source: string; s
  * for each one that they use; those of an outer function it copies.
  */
 export function readLua(file: string): string {
-  const read = (path: string) => readFileSync(new URL(path, LUA_DIR), "utf8");
   let functions = 0;
   const text = read(file).replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) => {
     functions += 1;
-    return `${read(path)}return (function()`;
+    return `${withParts(path)}return (function()`;
   });
   return text + "end)()\n".repeat(functions);
 }
+
+// What an include has put in itself is a part of one of its functions.
+const withParts = (path: string) =>
+  read(path).replaceAll(/^ +-- include (lib\/[a-z_]+\.lua)$/gm, (_, part: string) => read(part));
+const read = (path: string) => readFileSync(new URL(path, LUA_DIR), "utf8");

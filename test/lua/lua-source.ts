@@ -22,9 +22,16 @@ export function readHeader(script: ScriptName) {
       const elsewhere = /\bas in ([a-z_]+)$/.exec(line)?.[1];
       return elsewhere ? wordsOf(line).map((word) => ({ word, elsewhere })) : [];
     }),
-    includes: [...source.matchAll(/^-- include (.*)$/gm)].map((match) => match[1] ?? ""),
+    includes: includesOf(source),
   };
 }
+
+// Each include, and behind it those that it has itself.
+const includesOf = (source: string): string[] =>
+  [...source.matchAll(/^ *-- include (.*)$/gm)].flatMap(([, path = ""]) => [
+    path,
+    ...includesOf(readFileSync(new URL(path, LUA_DIR), "utf8")),
+  ]);
 
 // "stream, seq; for each request: hold, idem (only sometimes), then for each line: stock" are five names.
 const namesIn = (text: string) =>
