@@ -4,9 +4,10 @@
 --       request: hold, idem, then for each line: stock, item; and with REPLACE: hold (the replaced one), then
 --       for each line: stock, item
 -- ARGV  requests; for each: deadline (ms on Redis's clock), event_id, request_id, hold_id, user_id,
---       ttl_ms (may be empty), usual_ttl_ms, jitter_ms, fingerprint, options (words: PARTIAL, REPLACE),
---       lines, then for each line: sku, store_id, quantity; and with REPLACE: event_id, hold_id
---       (of the replaced one; empty when there is none), lines, then for each line: sku, store_id, quantity
+--       terms (ttl_ms that may be empty, usual_ttl_ms, jitter_ms and options, joined by slashes; options are
+--       the words PARTIAL and REPLACE), fingerprint, lines, then for each line: sku, store_id, quantity; and
+--       with REPLACE: event_id, hold_id (of the replaced one; empty when there is none), lines, then for
+--       each line: sku, store_id, quantity
 -- Reply {now_ms, tuples}, one of these for each request:
 --   CREATED hold_id expires_at created_at      taken; the event is in the stream. With PARTIAL, then what
 --                                              each line was granted
@@ -59,6 +60,28 @@ local function is_ttl(ms)
   return ms and ms >= 1 and ms <= HOLD_MS_MAX
 end
 
+local terms_by_text = {}
+
+-- How long and how a hold is asked for; nil when it isn't known how. Nearly all requests of a batch have the
+-- same terms, which is why they are one argument.
+local function terms_of(text)
+  local known = terms_by_text[text]
+  if known then return known end
+  local ttl, usual_ttl, jitter, options = string.match(text or "", "^([^/]*)/([^/]*)/([^/]*)/([^/]*)$")
+  if not OPTIONS[options] then return nil end
+  local terms = {
+    ttl_ms = whole(ttl),
+    usual_ttl_ms = whole(usual_ttl),
+    jitter_ms = whole(jitter),
+    options = OPTIONS[options],
+    good = false,
+  }
+  terms.good = is_ttl(terms.usual_ttl_ms) and (ttl == "" or is_ttl(terms.ttl_ms))
+    and terms.jitter_ms and terms.jitter_ms <= JITTER_MS_MAX
+  terms_by_text[text] = terms
+  return terms
+end
+
 -- The hold that this one takes the place of, as an ending of it; nil when there is none.
 local function next_replaced(request_id)
   local replaced = {
@@ -77,8 +100,7 @@ end
 -- A request, which becomes the hold, and its deadline; nil when an argument is bad. All members at once, as
 -- in next_line, and no more than 16 of them: the next one would double the table, and each batch has many.
 local function next_request()
-  local deadline, event_id, request_id, hold_id, user_id, ttl_ms, usual_ttl_ms, jitter_ms,
-    fingerprint, options = next_args(10)
+  local deadline, event_id, request_id, hold_id, user_id, terms, fingerprint = next_args(7)
   local request = {
     hold_key = next_key(),
     idem_key = next_key(),
@@ -86,25 +108,20 @@ local function next_request()
     request_id = request_id,
     hold_id = hold_id,
     user_id = user_id,
-    ttl_ms = whole(ttl_ms),
-    usual_ttl_ms = whole(usual_ttl_ms),
-    jitter_ms = whole(jitter_ms),
+    terms = terms_of(terms),
     fingerprint = fingerprint,
-    options = OPTIONS[options],
     lines = next_lines(),
     status = "ACTIVE",
     created_at = now_text,
     expires_at = false,
     version = "1",
   }
-  -- Without options it is not known whether those of another hold follow.
-  lost_count = lost_count or not request.options
-  if request.options and request.options.replace then request.replaced = next_replaced(request_id) end
-  local lines, jitter = request.lines, request.jitter_ms
-  local good = lines and #lines > 0 and not lost_count
-    and is_ttl(request.usual_ttl_ms) and (ttl_ms == "" or is_ttl(request.ttl_ms))
-    and jitter and jitter <= JITTER_MS_MAX
-  return good and request, whole(deadline)
+  -- Without terms it is not known whether those of another hold follow.
+  lost_count = lost_count or not request.terms
+  if lost_count then return nil end
+  if request.terms.options.replace then request.replaced = next_replaced(request_id) end
+  return request.lines and #request.lines > 0 and not lost_count and request.terms.good and request,
+    whole(deadline)
 end
 
 -- Every line that is short. What is held may come back, and so may be had another time.
@@ -175,7 +192,7 @@ end
 -- A line that counts for its customer's limits, or is to be found by them.
 local function note_customer(line, request)
   count_customer(line.sku, request.user_id, line.quantity, 1)
-  local found_by_customer = request.options.replace or rules_of(line.sku)
+  local found_by_customer = request.terms.options.replace or rules_of(line.sku)
   if found_by_customer and request.user_id ~= "" then
     set_own_hold(line.sku, request.user_id, request.hold_id)
   end
@@ -183,13 +200,14 @@ end
 
 local function create(request)
   local lines, granted = request.lines, ""
-  local noted = filled[rules_key] or request.options.replace
+  local noted = filled[rules_key] or request.terms.options.replace
   for i = 1, #lines do
     local line = lines[i]
     change_stock(line.stock, -line.quantity, line.quantity)
     if noted then note_customer(line, request) end
   end
-  local expires_at = now + hold_ms_of(lines, request.ttl_ms, request.usual_ttl_ms, request.jitter_ms)
+  local terms = request.terms
+  local expires_at = now + hold_ms_of(lines, terms.ttl_ms, terms.usual_ttl_ms, terms.jitter_ms)
   request.expires_at = format("%d", expires_at)
   local reply = { "CREATED", request.hold_id, expires_at, now }
   if request.granted then
@@ -211,7 +229,8 @@ local function decide()
   if not request or not deadline then return { "BAD_ARGUMENT" } end
   if now > deadline then return { "LATE" } end
 
-  local corrupt = corrupt_key or read_stocks(request.lines) or read_rules(request.lines, request.user_id)
+  local corrupt = corrupt_key or read_stocks(request.lines)
+    or (is_ruled and read_rules(request.lines, request.user_id))
   if corrupt then return { "CORRUPT", corrupt } end
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
@@ -224,14 +243,14 @@ local function decide()
     local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
-  local corrupt_queue = serve_lines(request.lines)
+  local corrupt_queue = waiting and serve_lines(request.lines)
   if corrupt_queue then return { "CORRUPT", corrupt_queue } end
   local replaced, stale = nil, false
-  if request.options.replace then replaced, stale = find_replaced(request) end
+  if request.terms.options.replace then replaced, stale = find_replaced(request) end
   if stale then return stale end
   local freed = replaced and freed_by(request.replaced.lines) or NOTHING_FREED
-  if request.options.partial then shrink(request, freed) end
-  local refused = rules_reply(request.lines, request.user_id, 1, freed)
+  if request.terms.options.partial then shrink(request, freed) end
+  local refused = is_ruled and rules_reply(request.lines, request.user_id, 1, freed)
     or short_lines(request.lines, freed)
   if refused then return refused end
   if replaced then

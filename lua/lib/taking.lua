@@ -31,9 +31,12 @@ local function freed_by(lines)
   return freed
 end
 
+-- Whether any sku has rules, or is stopped. Where none is, the hottest script does without even the calls.
+local is_ruled = filled[rules_key] or filled[stopped_key]
+
 -- Why the rules refuse to sell or hold these lines, or nil. Call read_rules before.
 local function rules_reply(lines, user_id, holds, freed)
-  if not filled[rules_key] and not filled[stopped_key] then return nil end
+  if not is_ruled then return nil end
   local units = {}
   for i = 1, #lines do
     local line = lines[i]

@@ -106,7 +106,7 @@ export function createHolding({
     const { lines, user_id, ttl_seconds, ttl_is_usual, idempotency_key, partial, replace } = wish;
     const options = partial ? (replace ? "PARTIAL REPLACE" : "PARTIAL") : replace ? "REPLACE" : "";
     const asked = [route, lines, user_id, ttl_seconds];
-    const ttl_ms = String(ttl_seconds * 1000);
+    const ttl_ms = ttl_seconds * 1000;
     const request_keys = [
       keys.hold(hold_id),
       keys.idem(route, idempotency_key),
@@ -117,11 +117,8 @@ export function createHolding({
       context.request_id,
       hold_id,
       user_id,
-      ttl_is_usual ? "" : ttl_ms,
-      ttl_ms,
-      String(jitterMs(jitter_ms_max)),
+      `${ttl_is_usual ? "" : ttl_ms}/${ttl_ms}/${jitterMs(jitter_ms_max)}/${options}`,
       fingerprintOf(options ? [...asked, options] : asked),
-      options,
       ...lineArgs(lines),
     ];
     // Most replace nothing: the hottest call of a sale waits for no more than it must.

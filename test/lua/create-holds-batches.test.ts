@@ -163,7 +163,7 @@ describe("a batch", () => {
     for (const count of ["", "x", "101", "-1"]) {
       const broken = requests.map(({ keys: names, args }, i) => ({
         keys: names,
-        args: i === 1 ? args.with(10, count) : args,
+        args: i === 1 ? args.with(7, count) : args,
       }));
       await emptyRedis(side.redis);
       await side.redis.set("stock:phone", "5");

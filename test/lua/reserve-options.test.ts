@@ -319,8 +319,8 @@ describe("REPLACE", () => {
     const old = await side.hold({ ...phones(1), options: "REPLACE" });
     const cut = createRequest({ ...phones(1), options: "REPLACE", replaced: old });
     for (const [name, at] of [
-      ["options", 9],
-      ["lines", 16],
+      ["terms", 5],
+      ["lines", 13],
     ] as const) {
       const bad = { keys: cut.keys, args: cut.args.with(at, "x") };
       const before = await dumpAll(side.redis);

@@ -64,8 +64,8 @@ export function createRequest(spec: CreateSpec = {}): Request {
   const other = replacedParts(spec.options ?? "", spec.replaced);
   const { usual_ttl_ms = 300_000, jitter_ms = 0 } = spec;
   const { options = "" } = spec;
-  const ttls = [ttl_ms, usual_ttl_ms, jitter_ms];
-  const args = [deadline, event_id, request_id, hold_id, user_id, ...ttls, fingerprint, options];
+  const terms = [ttl_ms, usual_ttl_ms, jitter_ms, options].join("/");
+  const args = [deadline, event_id, request_id, hold_id, user_id, terms, fingerprint];
   return {
     keys: [keys.hold(hold_id), keys.idem("reserve", idem), ...parts.keys, ...other.keys],
     args: [...args.map(String), ...parts.args, ...other.args],
