@@ -247,9 +247,9 @@ export function readScripts(generation = 0): Map<ScriptName, { source: string; s
 }
 
 /**
- * A file of `lua/` with its includes put in, and what follows each of them in a function of its own. A call of a
- * script makes all its functions anew, a hundred of them, and Lua goes through the locals of the same function
- * for each one that they use; those of an outer function it copies.
+ * A file of `lua/` with its includes put in, and what follows each of them in a function of its own. A call
+ * of a script makes all its functions anew, a hundred of them, and Lua goes through the locals of the same
+ * function for each one that they use; those of an outer function it copies.
  */
 export function readLua(file: string): string {
   let functions = 0;

@@ -129,7 +129,7 @@ export function namesTaken(chunk: Chunk, take: "next_key" | "next_arg"): string[
   return names;
 }
 
-/** What a chunk does, in order: its last statement is `return (function() … end)()`, and so on (`readLua`). */
+/** What a chunk does, in order; its last statement is `return (function() … end)()`, and so on. */
 function statementsOf(node: Node): Node[] {
   const statements = nodesOf(node.body);
   const last = statements.at(-1);
