@@ -48,7 +48,9 @@ export const documentText = () => JSON.stringify(createDocument(describeRoutes()
 /** What the document says, with everything in place that it refers to, but for schemas. */
 export function readDocument() {
   const document: unknown = JSON.parse(documentText());
-  const { paths, components, ...rest } = documentShape.parse(putInPlace(document, document));
+  const { paths, components, ...rest } = documentShape.parse(
+    putInPlace(document, document, new Map()),
+  );
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(
       ([method, described]): Operation => ({ ...described, method: method.toUpperCase(), path }),
@@ -57,14 +59,17 @@ export function readDocument() {
   return { ...rest, ...components, operations };
 }
 
-function putInPlace(node: unknown, document: unknown): unknown {
-  if (Array.isArray(node)) return node.map((part) => putInPlace(part, document));
+/** @param found what each reference leads to: a hundred answers refer to the same, which is looked up once */
+function putInPlace(node: unknown, document: unknown, found: Map<string, unknown>): unknown {
+  if (Array.isArray(node)) return node.map((part) => putInPlace(part, document, found));
   if (typeof node !== "object" || node === null) return node;
   if ("$ref" in node && typeof node.$ref === "string" && !node.$ref.includes("/schemas/")) {
-    return putInPlace(lookUp(document, node.$ref), document);
+    const { $ref } = node;
+    if (!found.has($ref)) found.set($ref, putInPlace(lookUp(document, $ref), document, found));
+    return found.get($ref);
   }
   return Object.fromEntries(
-    Object.entries(node).map(([name, part]) => [name, putInPlace(part, document)]),
+    Object.entries(node).map(([name, part]) => [name, putInPlace(part, document, found)]),
   );
 }
 
