@@ -5,7 +5,7 @@ import type { EndingSpec, PartSpec } from "./script-side.ts";
 
 /** What is to be sold of a hold: all of it, most of the time. */
 export const parts = fc.oneof(
-  { weight: 3, arbitrary: fc.constant<PartSpec[]>([]) },
+  { weight: 2, arbitrary: fc.constant<PartSpec[]>([]) },
   {
     weight: 1,
     arbitrary: fc.array(fc.record({ sku: fc.constantFrom(...SKUS), quantity }), { maxLength: 2 }),

@@ -100,7 +100,7 @@ export const anyStep = fc.oneof(
   { weight: 2, arbitrary: settleStepOf(ending) },
   { weight: 3, arbitrary: step("cancel_holds", batchOf(cancel, 4)) },
   { weight: 2, arbitrary: step("expire_holds", batchOf(expire, 4)) },
-  { weight: 1, arbitrary: step("read_holds", batchOf(read, 3)) },
+  { weight: 3, arbitrary: step("read_holds", batchOf(read, 3)) },
   { weight: 14, arbitrary: stockStep },
   { weight: 4, arbitrary: rulesStep },
   { weight: 3, arbitrary: changingStep(linesOf) },
