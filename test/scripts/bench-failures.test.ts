@@ -9,6 +9,7 @@ import { type Child, startChild } from "../../scripts/child.ts";
 import { startOf } from "../../scripts/pids.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
+import { inherited } from "../setup/processes.ts";
 import { freshDir } from "../setup/stack.ts";
 
 let place: Awaited<ReturnType<typeof freshDir>>;
@@ -74,7 +75,7 @@ function startBench(): Promise<Child> {
     command: process.execPath,
     args: ["scripts/bench.ts", "--only", "noop", "--load", "autocannon", "--json", json],
     cwd: REPO_DIR,
-    env: { PATH: process.env.PATH, TMPDIR: place.dir },
+    env: { ...inherited(), TMPDIR: place.dir },
     logFile: join(place.dir, "bench.log"),
   });
 }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { findWrk } from "../../scripts/bench/wrk.ts";
 import { run } from "../../scripts/run.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
+import { inherited } from "../setup/processes.ts";
 import { freshDir } from "../setup/stack.ts";
 
 let place: Awaited<ReturnType<typeof freshDir>>;
@@ -88,7 +89,7 @@ test.each([
 
 function bench(...args: string[]) {
   return run(process.execPath, [join(REPO_DIR, "scripts/bench.ts"), ...args], {
-    env: { PATH: process.env.PATH, TMPDIR: place.dir },
+    env: { ...inherited(), TMPDIR: place.dir },
     msMax: 170_000,
   });
 }

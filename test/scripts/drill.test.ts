@@ -8,6 +8,7 @@ import { startOf } from "../../scripts/pids.ts";
 import { run } from "../../scripts/run.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
+import { inherited } from "../setup/processes.ts";
 import { freshDir } from "../setup/stack.ts";
 
 const TEST_MS_MAX = 180_000;
@@ -110,7 +111,7 @@ function startDrill(...args: string[]): Promise<Child> {
     command: process.execPath,
     args: ["scripts/drill.ts", "--shoppers", "500", ...args],
     cwd: REPO_DIR,
-    env: { PATH: process.env.PATH, TMPDIR: place.dir },
+    env: { ...inherited(), TMPDIR: place.dir },
     logFile: join(place.dir, "drill.log"),
   });
 }

@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { BadOption } from "../../scripts/arguments.ts";
 import { readOptions } from "../../scripts/keys/options.ts";
+import { inherited } from "../setup/processes.ts";
 import { freshDatabase } from "../setup/stack.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -17,7 +18,7 @@ afterAll(() => database.close());
 const keys = (...args: string[]) =>
   run(process.execPath, ["scripts/keys.ts", ...args], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, DATABASE_URL: database.url },
+    env: { ...inherited(), DATABASE_URL: database.url },
   });
 
 test("a key is shown once, alone on stdout; then it is listed without its secret, and revoked", async () => {

@@ -2,12 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
+import { inherited } from "../setup/processes.ts";
 
 /** Starts `npm run seed -- …`, without npm. */
 export function startSeed(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [join(REPO_DIR, "scripts/seed.ts"), ...args], {
     cwd: REPO_DIR,
-    env: { PATH: process.env.PATH, ...env },
+    env: { ...inherited(), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said = { out: "", err: "" };

@@ -5,6 +5,7 @@ import { freePort } from "../../scripts/free-port.ts";
 import { type Outcome, run } from "../../scripts/run.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
+import { inherited } from "../setup/processes.ts";
 import { freshDir } from "../setup/stack.ts";
 
 let place: Awaited<ReturnType<typeof freshDir>>;
@@ -13,7 +14,7 @@ let env: NodeJS.ProcessEnv;
 beforeAll(async () => {
   place = await freshDir();
   env = {
-    PATH: process.env.PATH,
+    ...inherited(),
     HOLDFAST_DATA: place.dir,
     PORT: `${await freePort()}`,
     WORKER_PORT: `${await freePort()}`,

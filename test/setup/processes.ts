@@ -4,11 +4,11 @@ import { freePort } from "../../scripts/free-port.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** What every process gets. Half of what starting costs is to compile what another has compiled already. */
+/** What every process gets: what others have compiled, too. */
 export const inherited = () => ({
   PATH: process.env.PATH,
   HOME: process.env.HOME,
-  NODE_COMPILE_CACHE: `${process.env.TEST_DIR}/compiled`,
+  NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
 });
 
 type Env = { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>;
