@@ -13,7 +13,7 @@ export const STORES = ["main", "north", "south", "west"];
 /** What the registry has in the beginning. */
 export const REGISTERED = 998;
 export const HOLDS = Array.from({ length: 6 }, (_, i) => `H-${i}`);
-const IDEMS = ["k0", "k1"];
+const IDEMS = ["k0", "k1", "k2"];
 /** Somebody has to look at it before any of it is sold. */
 const STOPPED_SKU = "stopped";
 /** A sku of which a store has nearly as many as it can have. */

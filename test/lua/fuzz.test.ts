@@ -109,16 +109,31 @@ async function untilAllSeen(unseen: () => string[], round: () => Promise<void>) 
   }
   expect(unseen()).toEqual([]);
 }
-/** Some of them twice, as by who had no answer; but a cancel tells its own effect again. */
+/** Some of them twice, as by who had no answer, or who misuses a key; but a cancel tells its own effect again. */
 const steps = (arbitrary: fc.Arbitrary<Step | Step[]>, minLength: number, maxLength: number) =>
   fc
-    .array(fc.tuple(arbitrary, fc.nat({ max: 3 })), { minLength, maxLength, size: "max" })
+    .array(fc.tuple(arbitrary, fc.nat({ max: 7 })), { minLength, maxLength, size: "max" })
     .map((list) =>
       list.flatMap(([some, i]) =>
-        [some].flat().flatMap((one) => (i === 0 && asksAgain(one) ? [one, one] : [one])),
+        [some].flat().flatMap((one) => {
+          if (i > 2 || !asksAgain(one)) return [one];
+          return [one, i === 2 ? misusing(one) : one];
+        }),
       ),
     );
 const asksAgain = ({ script }: Step) => script !== "cancel_holds";
+/** The same with the fingerprint of another request. */
+const misusing = ({ script, requests }: Step): Step => ({
+  script,
+  requests: requests.map(({ keys: names, args }) => ({
+    keys: names,
+    args: args.map((arg) => OTHER_FINGERPRINT.get(arg) ?? arg),
+  })),
+});
+const OTHER_FINGERPRINT = new Map([
+  ["f", "g"],
+  ["g", "f"],
+]);
 const orStory = (step: fc.Arbitrary<Step>) =>
   fc.oneof(
     { weight: 20, arbitrary: step },
