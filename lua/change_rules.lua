@@ -49,6 +49,16 @@ local function kept_text(change, version, is_counted)
   return format("version=%d%s %s", version, counts, change.rules)
 end
 
+-- What was said before, without what only this script adds: as JSON.
+local function before_json(before)
+  if not before or before.removed then return "null" end
+  local said = {}
+  for name, value in pairs(before) do
+    if name ~= "version" and name ~= "counts" then said[name] = value end
+  end
+  return cjson.encode(said)
+end
+
 local function apply(change, before)
   local version, wanted = next_seq(), parse_rules(change.rules)
   local was_counted = before and before.counts or false
@@ -62,6 +72,7 @@ local function apply(change, before)
     .. ',"sku":' .. cjson.encode(change.sku)
     .. ',"version":' .. format("%d", version)
     .. ',"rules":' .. (change.rules == "" and "null" or cjson.encode(wanted))
+    .. ',"before":' .. before_json(before)
     .. ',"counts":' .. tostring(is_counted)
     .. ',"counting_begins":' .. tostring(is_counted and not was_counted) .. record .. "}")
   rules_by_sku[change.sku] = text ~= "" and parse_rules(text)

@@ -1,4 +1,7 @@
 import "../src/node-version.ts";
+import { userInfo } from "node:os";
+import { newRequestId } from "../src/domain/ids.ts";
+import { Rejection } from "../src/domain/rejection.ts";
 import { createLog } from "../src/log.ts";
 import {
   type ApiKey,
@@ -9,6 +12,7 @@ import {
   rotateApiKey,
 } from "../src/postgres/api-keys.ts";
 import { createPool, type Pool } from "../src/postgres/client.ts";
+import { inTransaction, type Transaction } from "../src/postgres/transaction.ts";
 import { findDatabaseUrl } from "./database-url.ts";
 import { type Command, type Options, readOptions, USAGE } from "./keys/options.ts";
 import { reportAndExit } from "./say.ts";
@@ -25,20 +29,31 @@ async function main({ command, as_json }: Options): Promise<void> {
 }
 
 async function carryOut(pool: Pool, command: Command, as_json: boolean): Promise<void> {
+  const by = { who: `cli:${osUser()}`, request_id: newRequestId() };
+  const change = <T>(work: (to: Transaction) => Promise<T>) => inTransaction(pool, work);
   switch (command.verb) {
     case "create":
-      tellNew(await createApiKey(pool, command), as_json);
+      tellNew(await change((to) => createApiKey(to, command, by)), as_json);
       break;
     case "rotate":
-      tellNew(await rotateApiKey(pool, command.name, command.overlap_ms), as_json);
+      tellNew(await change((to) => rotateApiKey(to, command, command.overlap_ms, by)), as_json);
       break;
     case "list":
       tellAll(await listApiKeys(pool), as_json);
       break;
     case "revoke": {
-      const revoked = await revokeApiKeys(pool, command.name);
+      const revoked = (await change((to) => revokeApiKeys(to, command, by))).length;
       tell(as_json ? jsonOf({ revoked }) : `revoked: ${revoked}\n`);
     }
+  }
+}
+
+// In a container there may be no name for the user.
+function osUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.()}`;
   }
 }
 
@@ -84,4 +99,6 @@ async function start(args: string[]): Promise<void> {
   tell(USAGE);
 }
 
-start(process.argv.slice(2)).catch((error: unknown) => reportAndExit(error, USAGE));
+start(process.argv.slice(2)).catch((error: unknown) =>
+  reportAndExit(error instanceof Rejection ? new Error(error.detail) : error, USAGE),
+);

@@ -60,6 +60,7 @@ const processSettings = z.object({
   BACKLOG_LIMIT: whole(1, 1_000_000_000, 1_000_000),
   REPLAY_WINDOW_SECONDS: whole(0, 30 * 86_400, 3_600),
   EVENTS_KEPT_DAYS: whole(1, 36_500, 90),
+  AUDIT_LOG_KEPT_DAYS: whole(1, 36_500, 365),
   READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),
   LOW_STOCK_UNITS: whole(0, 1_000_000, 10),
   EXPIRY_JITTER_MS: whole(0, 3_600_000, 0),

@@ -45,6 +45,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     BACKLOG_LIMIT: 1_000_000,
     REPLAY_WINDOW_SECONDS: 3600,
     EVENTS_KEPT_DAYS: 90,
+    AUDIT_LOG_KEPT_DAYS: 365,
     READY_LAG_SECONDS_MAX: 60,
     LOW_STOCK_UNITS: 10,
     EXPIRY_JITTER_MS: 0,

@@ -5,6 +5,7 @@ import { createHealth } from "../src/health.ts";
 import { listen, SERVER_LIMITS } from "../src/listen.ts";
 import { createLog } from "../src/log.ts";
 import { openAdmission, readAdmission } from "../src/postgres/admission.ts";
+import { forgetDeeds } from "../src/postgres/audit-log.ts";
 import { openAudit } from "../src/postgres/auditing.ts";
 import { createPool } from "../src/postgres/client.ts";
 import { forgetEvents } from "../src/postgres/forgetting.ts";
@@ -144,7 +145,9 @@ async function main() {
     stream,
     forgetEvents: (before_ms, count) => forgetEvents(pool, PARTITION, before_ms, count),
     forgetRecords: (before_ms, count) => forgetRecords(pool, before_ms, count),
+    forgetDeeds: (before_ms, count) => forgetDeeds(pool, before_ms, count),
     kept_ms: config.EVENTS_KEPT_DAYS * DAY_MS,
+    deeds_kept_ms: config.AUDIT_LOG_KEPT_DAYS * DAY_MS,
     log,
   });
   const rebuilder = createRebuilder({

@@ -2,6 +2,7 @@ import { IDEMPOTENCY_MS } from "../src/domain/limits.ts";
 import { Rejection } from "../src/domain/rejection.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
+import type { CallContext } from "../src/redis/deciding.ts";
 import { CorruptKey } from "../src/redis/outcome.ts";
 import { keeperMended } from "./metrics.ts";
 
@@ -13,7 +14,7 @@ const AGE_MS_MIN = 10_000;
 const AGE_MS_MAX = IDEMPOTENCY_MS - 3_600_000;
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-type Kept = { event_id: string; request_id: string; age_ms: number };
+type Kept = { event_id: string; request_id: string; actor: string | null; age_ms: number };
 
 /**
  * Goes through what Postgres promised and Redis may not have been told, a batch a run. How often a promise is
@@ -34,7 +35,7 @@ export function createPromiseKeeper<Promised extends Kept>({
   /** Open promises of this age, behind an event_id. */
   read: (age_ms: number, after: string, count: number) => Promise<Promised[]>;
   /** Returns when it was kept, in ms on Redis's clock. */
-  keep: (promise: Promised, context: { request_id: string; deadline: number }) => Promise<number>;
+  keep: (promise: Promised, context: CallContext) => Promise<number>;
   /** What the log says of one. */
   told: (promise: Promised) => object;
   redisNow: () => Promise<number>;
@@ -66,13 +67,15 @@ export function createPromiseKeeper<Promised extends Kept>({
 
   async function keepOne(promise: Promised, now: number): Promise<void> {
     const { event_id, request_id, age_ms } = promise;
+    const actor = promise.actor ?? undefined;
     if (kept.has(event_id)) return; // only the recorder is late
     if (age_ms > AGE_MS_MAX) {
       reportStuck(promise, "too old to tell whether Redis has done it");
       return;
     }
     try {
-      const kept_at = await keep(promise, { request_id, deadline: monotonicNow() + CALL_MS_MAX });
+      const deadline = monotonicNow() + CALL_MS_MAX;
+      const kept_at = await keep(promise, { request_id, actor, deadline });
       kept.add(event_id);
       if (kept_at < now) return; // it was done
       keeperMended.inc({ what: kind });

@@ -20,14 +20,19 @@ export function createPruner({
   stream,
   forgetEvents,
   forgetRecords,
+  forgetDeeds,
   kept_ms,
+  deeds_kept_ms,
   log,
 }: {
   stream: Stream;
   forgetEvents: Forget;
   forgetRecords: Forget;
+  forgetDeeds: Forget;
   /** How long events are kept. */
   kept_ms: number;
+  /** How long it is kept who did what. */
+  deeds_kept_ms: number;
   log: Log;
 }): Agent {
   async function runOnce(): Promise<number> {
@@ -37,8 +42,10 @@ export function createPruner({
     prunedEvents.inc(events);
     const records = await forgetRecords(now - IDEMPOTENCY_MS - CLOCKS_APART_MS_MAX, BATCH_MAX);
     prunedRecords.inc(records);
-    if (events + records > 0) log.debug({ events, records }, "pruned");
-    return events + records;
+    const deeds = await forgetDeeds(now - deeds_kept_ms, BATCH_MAX);
+    const count = events + records + deeds;
+    if (count > 0) log.debug({ events, records, deeds }, "pruned");
+    return count;
   }
 
   return { name: "pruner", idle_ms: EVERY_MS, runOnce };

@@ -8,6 +8,7 @@ import {
   isRulesEvent,
   isWaiterEvent,
   type PaymentPayload,
+  type RulesEvent,
   type RulesPayload,
   type StockEvent,
   type StockState,
@@ -65,6 +66,8 @@ export type BatchPlan = {
   adjustments: string[];
   /** The events that say that what an order's return promised was taken back. */
   returns: StockEvent[];
+  /** The events of who runs the shop. */
+  deeds: (StockEvent | RulesEvent)[];
   /** Seqs that were skipped: their events never came. */
   gaps: SeqRange[];
   /** Seqs at or below the recorded one: late arrivals, or Redis counts anew. */
@@ -96,6 +99,7 @@ export function planBatch(
   const stores = new Set<string>();
   const adjustments: string[] = [];
   const returns: StockEvent[] = [];
+  const deeds: (StockEvent | RulesEvent)[] = [];
   const gaps: SeqRange[] = [];
   const late_seqs: number[] = [];
   let seq = applied_seq;
@@ -111,12 +115,16 @@ export function planBatch(
       if (!known || known.version < payload.version) holds.set(payload.hold_id, payload);
       if (payload.lines.some(({ deltas }) => deltas)) relined.add(payload.hold_id);
     } else if (isRulesEvent(event)) {
+      deeds.push(event);
       const known = rules.get(event.payload.sku);
       if (!known || known.version < event.payload.version)
         rules.set(event.payload.sku, event.payload);
     } else if (isPaymentEvent(event)) payments.push(event.payload);
-    else if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
-    else if (event.type === "ORDER_RETURNED") returns.push(event);
+    else if (!isWaiterEvent(event)) {
+      deeds.push(event);
+      if (event.type === "STOCK_ADJUSTED") adjustments.push(event.event_id);
+      if (event.type === "ORDER_RETURNED") returns.push(event);
+    }
 
     const cause = causeOf(event);
     for (const change of changesOf(event)) {
@@ -143,6 +151,7 @@ export function planBatch(
     stores: [...stores],
     adjustments,
     returns,
+    deeds,
     gaps,
     late_seqs,
     applied_seq: seq,

@@ -105,6 +105,8 @@ export type RulesPayload = Happening & {
   sku: string;
   /** Null: they were taken away. */
   rules: SaleRules | null;
+  /** What they were; null when there were none. Undefined in events of before this was told. */
+  before: SaleRules | null | undefined;
   version: number;
   counts: boolean;
   /** Customers are counted from here on: what they have by now is to be added. */

@@ -115,14 +115,16 @@ function readStockPayload(type: StockEventType, payload: Record<string, unknown>
 }
 
 function readRulesPayload(payload: Record<string, unknown>): RulesPayload {
-  const { rules } = payload;
+  const { rules, before } = payload;
+  const rulesIn = (json: unknown) => (json === null ? null : rulesFromJson(members(json, "rules")));
   return {
     event_version: oneOf(EVENT_VERSIONS, payload.event_version, "event_version"),
     occurred_at: whole(payload.occurred_at, "occurred_at", 0, MILLIS_MAX),
     request_id: text(payload.request_id, "request_id"),
     actor: text(payload.actor, "actor"),
     sku: matching(CODE_PATTERN, payload.sku, "sku"),
-    rules: rules === null ? null : rulesFromJson(members(rules, "rules")),
+    rules: rulesIn(rules),
+    before: optional(before, rulesIn),
     version: whole(payload.version, "version", 1),
     counts: payload.counts === true,
     counting_begins: payload.counting_begins === true,

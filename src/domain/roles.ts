@@ -9,3 +9,7 @@ export const isRole = (word: unknown): word is Role => ROLES.some((role) => role
  * belongs to all customers.
  */
 export const CUSTOMER_ROLES: readonly Role[] = ["checkout"];
+
+/** Whether somebody with these roles may give one to an API key. An operator reads all that a viewer does. */
+export const mayGive = (own: readonly Role[], role: Role) =>
+  own.includes(role) || (role === "viewer" && own.includes("operator"));

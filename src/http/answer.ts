@@ -1,6 +1,8 @@
 import { hash } from "node:crypto";
 import type { Request, Response } from "express";
+import type { Doer } from "../domain/deed.ts";
 import { httpRequests, httpSeconds } from "../metrics.ts";
+import { actorOf } from "../redis/deciding.ts";
 import type { Caller } from "./access/caller.ts";
 import type { OwnerCheck } from "./access/owned.ts";
 
@@ -14,11 +16,19 @@ export type RequestContext = {
   route: string;
   /** Who calls: NOBODY until that was asked, and on public routes. */
   caller: Caller;
+  /** The caller's name, for the history of what it changes; undefined when it has none. */
+  actor: string | undefined;
   /** Rejects as if there were no such thing, when it is not that customer's. */
   checkOwner: (...thing: Parameters<OwnerCheck>) => Promise<void>;
   /** Whether everything decided until now is recorded, within `ms`. */
   untilRecorded: (ms: number) => Promise<boolean>;
 };
+
+/** Whose name goes with what a request changes. */
+export const doerOf = (context: RequestContext): Doer => ({
+  who: actorOf(context),
+  request_id: context.request_id,
+});
 
 export const contextOf = (res: Response): RequestContext => res.locals.context;
 

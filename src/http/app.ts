@@ -37,6 +37,7 @@ export function createApp(deps: AppDeps) {
       deadline: monotonicNow() + deps.request_budget_ms,
       route: "none",
       caller: NOBODY,
+      actor: undefined,
       checkOwner: (kind, id, customer) => checkOwner(kind, id, customer, contextOf(res)),
       untilRecorded: deps.untilRecorded,
     } satisfies RequestContext;
@@ -78,7 +79,10 @@ export function createApp(deps: AppDeps) {
       const context = contextOf(res);
       context.route = path;
       try {
-        if (roles !== "PUBLIC") context.caller = await admit(deps.access, roles, req, res);
+        if (roles !== "PUBLIC") {
+          context.caller = await admit(deps.access, roles, req, res);
+          context.actor = context.caller.name || undefined;
+        }
         await serve(req, res);
       } catch (error) {
         answerProblem(req, res, error, deps.log);

@@ -94,6 +94,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Invalid request",
     remedy: "Mend what `errors` or `detail` names. Nothing was done.",
   },
+  KEY_EXISTS: {
+    status: 409,
+    title: "Key exists",
+    remedy:
+      "An API key of that name is live. Rotate it, delete it, or choose another name. The refusal is not remembered.",
+  },
   LIMIT_EXCEEDED: {
     status: 409,
     title: "Limit exceeded",

@@ -6,11 +6,13 @@ import { createHoldRoutes } from "./holds.ts";
 import { createProblemRoutes } from "./problem-page.ts";
 import type { Route } from "./route.ts";
 import { createAuditRoutes } from "./v1/audit.ts";
+import { createAuditLogRoutes } from "./v1/audit-log.ts";
 import { createAvailabilityRoutes } from "./v1/availability.ts";
 import { createBulkRoutes } from "./v1/bulk.ts";
 import { createDeadLetterRoutes } from "./v1/dead-letters.ts";
 import { createEventRoutes } from "./v1/events.ts";
 import { createIdempotencyRoutes } from "./v1/idempotency.ts";
+import { createKeyRoutes } from "./v1/keys.ts";
 import { createMovementRoutes } from "./v1/movements.ts";
 import { createOrderRoutes } from "./v1/orders.ts";
 import { createProductRoutes } from "./v1/products.ts";
@@ -55,6 +57,8 @@ export function createRoutes(deps: RouteDeps): Route[] {
     ...createDeadLetterRoutes(deps),
     ...createRecoveryRoutes(deps),
     ...createAuditRoutes(deps),
+    ...createAuditLogRoutes(deps),
+    ...createKeyRoutes(deps),
     ...createHealthRoutes(deps.health),
     ...createProblemRoutes(),
   ];

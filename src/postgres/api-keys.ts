@@ -1,7 +1,10 @@
 import { newApiKey } from "../domain/api-key.ts";
+import type { Deed, Doer } from "../domain/deed.ts";
+import { Rejection } from "../domain/rejection.ts";
 import type { Role } from "../domain/roles.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
-import { inTransaction, type Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** How many live keys there may be: every API process has all of them in memory. */
 const LIVE_KEYS_MAX = 10_000;
@@ -25,84 +28,95 @@ export type ApiKey = {
 /** A key as it was just made: the only moment at which its token is known. */
 export type NewApiKey = { key: ApiKey; token: string };
 
-/** What was asked for can't be done; the message says why. */
-export class ApiKeyRefused extends Error {
-  override name = "ApiKeyRefused";
-}
+/** By its name: the newest of that name, or all that are live. By its id: only that one. */
+export type WhichKey = { name: string } | { key_id: string };
 
-/**
- * @param wish.expires_in_ms null: it has no end
- * @throws ApiKeyRefused when a live key has that name, or there are too many
- */
+export type KeyWish = {
+  name: string;
+  roles: Role[];
+  customer: string | null;
+  /** Null: it has no end. */
+  expires_in_ms: number | null;
+};
+
+// Each of these changes keys in a transaction of the caller's, and writes down who did it.
+
+/** @throws Rejection KEY_EXISTS when a live key has that name, or INVALID_REQUEST when there are too many */
 export async function createApiKey(
-  pool: Pool,
-  wish: { name: string; roles: Role[]; customer: string | null; expires_in_ms: number | null },
+  transaction: Transaction,
+  wish: KeyWish,
+  by: Doer,
 ): Promise<NewApiKey> {
-  return alone(pool, async (transaction, changed) => {
-    const { rows } = await transaction.query<{ count: number; is_taken: boolean }>(
-      `select count(*), coalesce(bool_or(name = $1 and replaced_at is null), false) as is_taken
-       from api_keys where ${IS_LIVE}`,
-      [wish.name],
-    );
-    const [{ count, is_taken } = { count: 0, is_taken: false }] = rows;
-    if (is_taken)
-      throw new ApiKeyRefused(`There is a key named ${wish.name}: rotate or revoke it.`);
-    if (count >= LIVE_KEYS_MAX) throw new ApiKeyRefused(`There are ${LIVE_KEYS_MAX} keys already.`);
-    // One that has expired would keep its name for ever.
-    await transaction.query(
-      "update api_keys set revoked_at = expires_at where name = $1 and revoked_at is null and expires_at <= now()",
-      [wish.name],
-    );
-    return insert(transaction, changed, wish);
-  });
+  const changed = await nextChange(transaction);
+  const { rows } = await transaction.query<{ count: number; is_taken: boolean }>(
+    `select count(*), coalesce(bool_or(name = $1 and replaced_at is null), false) as is_taken
+     from api_keys where ${IS_LIVE}`,
+    [wish.name],
+  );
+  const [{ count, is_taken } = { count: 0, is_taken: false }] = rows;
+  const { name } = wish;
+  if (is_taken)
+    throw new Rejection("KEY_EXISTS", `There is a key named ${name}: rotate or revoke it.`);
+  if (count >= LIVE_KEYS_MAX)
+    throw new Rejection("INVALID_REQUEST", `There are ${LIVE_KEYS_MAX} keys already.`);
+  // One that has expired would keep its name for ever.
+  await transaction.query(
+    "update api_keys set revoked_at = expires_at where name = $1 and revoked_at is null and expires_at <= now()",
+    [name],
+  );
+  const made = await insert(transaction, changed, wish);
+  await keepKeys(transaction, by, "KEY_CREATED", [], [made.key]);
+  return made;
 }
 
 /**
  * Gives the name a new key, with the same roles, customer and lifetime. The old one ends after the overlap.
- * @throws ApiKeyRefused when no live key has that name
+ * @param check throws when the caller may not have such a key
+ * @throws Rejection NOT_FOUND when no live key is the newest of its name, and that one
  */
 export async function rotateApiKey(
-  pool: Pool,
-  name: string,
+  transaction: Transaction,
+  which: WhichKey,
   overlap_ms: number,
+  by: Doer,
+  check: (old: ApiKey) => void = () => {},
 ): Promise<NewApiKey> {
-  return alone(pool, async (transaction, changed) => {
-    const { rows } = await transaction.query<ApiKey>(
-      `select ${COLUMNS} from api_keys where name = $1 and replaced_at is null and ${IS_LIVE}`,
-      [name],
-    );
-    const [old] = rows;
-    if (!old) throw noSuchKey(name);
-    await transaction.query(
-      `update api_keys set changed = $3, replaced_at = now(),
-         expires_at = least(expires_at, now() + make_interval(secs => $2::float8 / 1000))
-       where key_id = $1`,
-      [old.key_id, overlap_ms, changed],
-    );
-    const { roles, customer, created_at, expires_at } = old;
-    const expires_in_ms = expires_at && expires_at.getTime() - created_at.getTime();
-    return insert(transaction, changed + 1, { name, roles, customer, expires_in_ms });
-  });
+  const changed = await nextChange(transaction);
+  const [old] = await liveKeys(transaction, which, "replaced_at is null");
+  if (!old) throw noSuchKey(which);
+  check(old);
+  const { rows } = await transaction.query<ApiKey>(
+    `update api_keys set changed = $3, replaced_at = now(),
+       expires_at = least(expires_at, now() + make_interval(secs => $2::float8 / 1000))
+     where key_id = $1 returning ${COLUMNS}`,
+    [old.key_id, overlap_ms, changed],
+  );
+  const { name, roles, customer, created_at, expires_at } = old;
+  const expires_in_ms = expires_at && expires_at.getTime() - created_at.getTime();
+  const made = await insert(transaction, changed + 1, { name, roles, customer, expires_in_ms });
+  await keepKeys(transaction, by, "KEY_ROTATED", [old], [...rows, made.key]);
+  return made;
 }
 
 /**
- * Ends every live key of that name, those in their overlap among them. Returns how many.
- * @throws ApiKeyRefused when there is none
+ * Ends every live key of a name, those in their overlap among them, or one by its id. Returns which.
+ * @throws Rejection NOT_FOUND when there is none
  */
-export async function revokeApiKeys(pool: Pool, name: string): Promise<number> {
-  return alone(pool, async (transaction, changed) => {
-    const { rowCount } = await transaction.query(
-      `with mine as (
-         select key_id, row_number() over (order by key_id) - 1 as place
-         from api_keys where name = $1 and ${IS_LIVE}
-       )
-       update api_keys set revoked_at = now(), changed = $2 + mine.place
-       from mine where mine.key_id = api_keys.key_id`,
-      [name, changed],
-    );
-    if (!rowCount) throw noSuchKey(name);
-    return rowCount;
-  });
+export async function revokeApiKeys(
+  transaction: Transaction,
+  which: WhichKey,
+  by: Doer,
+): Promise<ApiKey[]> {
+  const changed = await nextChange(transaction);
+  const live = await liveKeys(transaction, which);
+  if (live.length === 0) throw noSuchKey(which);
+  const { rows } = await transaction.query<ApiKey>(
+    `update api_keys set revoked_at = now(), changed = $2 + array_position($1::text[], key_id) - 1
+     where key_id = any($1) returning ${COLUMNS}`,
+    [live.map(({ key_id }) => key_id), changed],
+  );
+  await keepKeys(transaction, by, "KEY_REVOKED", live, rows);
+  return rows;
 }
 
 /** All that there are or were, the newest first. */
@@ -140,27 +154,52 @@ export async function readLiveKeys(pool: Pool): Promise<LiveKey[]> {
 const IS_LIVE = "revoked_at is null and (expires_at is null or expires_at > now())";
 const COLUMNS = "key_id, name, roles, customer, created_at, expires_at, replaced_at, revoked_at";
 
-const noSuchKey = (name: string) => new ApiKeyRefused(`There is no live key named ${name}.`);
+const noSuchKey = (which: WhichKey) =>
+  new Rejection(
+    "NOT_FOUND",
+    "name" in which ? `There is no live key named ${which.name}.` : "There is no such live key.",
+  );
 
 // One writer at a time: were a later change committed before an earlier one, whoever looks at the greatest
 // number would never learn of the earlier one.
-async function alone<T>(
-  pool: Pool,
-  work: (transaction: Transaction, changed: number) => Promise<T>,
-): Promise<T> {
-  return inTransaction(pool, async (transaction) => {
-    await transaction.query("lock table api_keys in share row exclusive mode");
-    const { rows } = await transaction.query<{ next: number }>(
-      "select coalesce(max(changed), 0) + 1 as next from api_keys",
-    );
-    return work(transaction, rows[0]?.next ?? 1);
-  });
+async function nextChange(transaction: Transaction): Promise<number> {
+  await transaction.query("lock table api_keys in share row exclusive mode");
+  const { rows } = await transaction.query<{ next: number }>(
+    "select coalesce(max(changed), 0) + 1 as next from api_keys",
+  );
+  return rows[0]?.next ?? 1;
+}
+
+async function liveKeys(
+  transaction: Transaction,
+  which: WhichKey,
+  condition = "true",
+): Promise<ApiKey[]> {
+  const [column, value] = "name" in which ? ["name", which.name] : ["key_id", which.key_id];
+  const { rows } = await transaction.query<ApiKey>(
+    `select ${COLUMNS} from api_keys where ${column} = $1 and ${IS_LIVE} and ${condition}
+     order by key_id`,
+    [value],
+  );
+  return rows;
+}
+
+function keepKeys(
+  transaction: Transaction,
+  by: Doer,
+  what: Deed["what"],
+  before: ApiKey[],
+  after: ApiKey[],
+): Promise<void> {
+  const subject = after[0]?.name ?? "";
+  const keys = (of: ApiKey[]) => (of.length === 0 ? null : { keys: of });
+  return keepDeed(transaction, by, { what, subject, before: keys(before), after: keys(after) });
 }
 
 async function insert(
   transaction: Transaction,
   changed: number,
-  wish: Parameters<typeof createApiKey>[1],
+  wish: KeyWish,
 ): Promise<NewApiKey> {
   const { key_id, secret_hash, token } = newApiKey();
   const { rows } = await transaction.query<ApiKey>(

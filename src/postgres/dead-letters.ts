@@ -1,8 +1,13 @@
+import type { Doer } from "../domain/deed.ts";
 import type { InventoryEvent } from "../domain/event.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Connection, Pool, Statement } from "./client.ts";
+import type { Transaction } from "./transaction.ts";
 
 // Entries that could not be recorded. They lie in `dead_events` until somebody asks for them to be tried
 // again, which the active recorder then does (worker/replayer.ts): nobody else may write the ledger.
+
+const WRITTEN_DOWN_MAX = 1_000;
 
 export type DeadLetter = {
   /** Counts the letters: newer ones have higher ones. */
@@ -70,6 +75,22 @@ export async function requestReplay(
   const known = new Set(requested);
   const asked = [...new Set(message_ids)];
   return { requested, unknown: asked.filter((id) => !known.has(id)) };
+}
+
+/** The same in somebody's name, which is written down when there are any. Of very many only the first. */
+export async function orderReplay(
+  transaction: Transaction,
+  message_ids: string[] | null,
+  by: Doer,
+): ReturnType<typeof requestReplay> {
+  const answer = await requestReplay(transaction, message_ids);
+  const { requested } = answer;
+  const [first] = requested;
+  if (first === undefined) return answer;
+  const after = { message_ids: requested.slice(0, WRITTEN_DOWN_MAX), count: requested.length };
+  const what = "REPLAY_REQUESTED";
+  await keepDeed(transaction, by, { what, subject: first, before: null, after });
+  return answer;
 }
 
 /**

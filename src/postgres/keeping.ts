@@ -7,6 +7,8 @@ export type StockPromise = {
   store_id: string;
   units: number;
   request_id: string;
+  /** Who asked for it; null when that was not kept. */
+  actor: string | null;
   age_ms: number;
 };
 
@@ -38,7 +40,7 @@ export async function readPromises(
   count: number,
 ): Promise<StockPromise[]> {
   const { rows } = await pool.query<StockPromise>(
-    `select event_id, sku, store_id, units, request_id,
+    `select event_id, sku, store_id, units, request_id, actor,
        (extract(epoch from now() - created_at) * 1000)::float8 as age_ms
      from initial_stocks
      where event_id > $1 and created_at < now() - make_interval(secs => $2::float8 / 1000)

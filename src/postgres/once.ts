@@ -1,3 +1,4 @@
+import type { Doer } from "../domain/deed.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Pool } from "./client.ts";
 import { inTransaction, type Transaction } from "./transaction.ts";
@@ -13,6 +14,9 @@ export const RECORD_ROUTES = [
   "approve_recovery",
   "resolve_payment",
   "return_order",
+  "create_key",
+  "rotate_key",
+  "revoke_key",
 ] as const;
 export type RecordRoute = (typeof RECORD_ROUTES)[number];
 
@@ -22,6 +26,8 @@ export type IdempotentCall = {
   key: string;
   /** Tells two requests under one key apart. */
   fingerprint: string;
+  /** Who makes it. What it does is written down under that name: audit-log.ts. */
+  by: Doer;
 };
 
 export type Json = string | number | boolean | null | Json[] | { [member: string]: Json };

@@ -1,4 +1,6 @@
+import type { Deed, Doer } from "../domain/deed.ts";
 import { Rejection } from "../domain/rejection.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
 import { type IdempotentCall, once } from "./once.ts";
 import { PRODUCT_COLUMNS, type Product, type ProductRow, productOf } from "./products-read.ts";
@@ -14,7 +16,7 @@ export type NewProduct = {
   category?: string | undefined;
   location?: string | undefined;
   /** Stock to begin with, and the ids of the event that will bring it. */
-  initial?: { event_id: string; request_id: string; units: number } | undefined;
+  initial?: { event_id: string; units: number } | undefined;
 };
 
 /** A member that is left out stays as it is; null takes it away. */
@@ -35,10 +37,12 @@ export function createProducts(pool: Pool, default_store: string) {
    * @throws Rejection PRODUCT_EXISTS, IDEMPOTENCY_KEY_REUSED
    */
   async function createProduct(input: NewProduct, call: IdempotentCall) {
-    const { result, replayed } = await once(pool, call, async (transaction) => ({
-      product: await insertProduct(transaction, input),
-      initial: await promiseStock(transaction, input, default_store),
-    }));
+    const { result, replayed } = await once(pool, call, async (transaction) => {
+      const product = await insertProduct(transaction, input);
+      const initial = await promiseStock(transaction, input, default_store, call.by);
+      await keepProduct(transaction, call, "PRODUCT_CREATED", null, product);
+      return { product, initial };
+    });
     return { ...result, replayed };
   }
 
@@ -50,6 +54,7 @@ export function createProducts(pool: Pool, default_store: string) {
     call: IdempotentCall,
   ) {
     const { result, replayed } = await once(pool, call, async (transaction) => {
+      const before = await lockProduct(transaction, sku);
       const { rows } = await transaction.query<ProductRow>({
         name: "update_product",
         text: `update products
@@ -63,7 +68,9 @@ export function createProducts(pool: Pool, default_store: string) {
                returning ${PRODUCT_COLUMNS}`,
         values: [sku, if_version, JSON.stringify(changes)],
       });
-      return productOf(rows[0] ?? (await refuse(transaction, sku)));
+      const product = productOf(rows[0] ?? (await refuse(transaction, sku)));
+      await keepProduct(transaction, call, "PRODUCT_CHANGED", before, product);
+      return product;
     });
     return { product: result, replayed };
   }
@@ -99,12 +106,30 @@ export function createProducts(pool: Pool, default_store: string) {
       });
       const product = productOf(rows[0] ?? (await refuse(transaction, sku)));
       if (obstacle) throw obstacle;
+      await keepProduct(transaction, call, "PRODUCT_DELETED", product, null);
       return product;
     });
     return { product: result, replayed };
   }
 
   return { createProduct, isPromised, updateProduct, deleteProduct };
+}
+
+const keepProduct = (
+  transaction: Transaction,
+  { by }: IdempotentCall,
+  what: Deed["what"],
+  before: Product | null,
+  after: Product | null,
+) => keepDeed(transaction, by, { what, subject: (after ?? before)?.sku ?? "", before, after });
+
+async function lockProduct(transaction: Transaction, sku: string): Promise<Product | null> {
+  const { rows } = await transaction.query<ProductRow>({
+    name: "lock_product",
+    text: `select ${PRODUCT_COLUMNS} from products where sku = $1 for update`,
+    values: [sku],
+  });
+  return rows[0] ? productOf(rows[0]) : null;
 }
 
 async function insertProduct(transaction: Transaction, input: NewProduct): Promise<Product> {
@@ -126,15 +151,16 @@ async function promiseStock(
   transaction: Transaction,
   { sku, initial }: NewProduct,
   default_store: string,
+  { who, request_id }: Doer,
 ): Promise<InitialStock | null> {
   if (!initial) return null;
-  const { event_id, request_id, units } = initial;
+  const { event_id, units } = initial;
   const store_id = await leastStocked(transaction, default_store);
   await transaction.query({
     name: "promise_stock",
-    text: `insert into initial_stocks (event_id, sku, store_id, units, request_id)
-           values ($1, $2, $3, $4, $5)`,
-    values: [event_id, sku, store_id, units, request_id],
+    text: `insert into initial_stocks (event_id, sku, store_id, units, request_id, actor)
+           values ($1, $2, $3, $4, $5, $6)`,
+    values: [event_id, sku, store_id, units, request_id, who],
   });
   return { event_id, store_id, units };
 }

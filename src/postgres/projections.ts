@@ -1,3 +1,5 @@
+import type { Doer } from "../domain/deed.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -38,6 +40,18 @@ export async function requestRebuild(db: Pool | Transaction): Promise<Rebuild> {
     if (rows[0]) return rows[0];
   }
   throw new Error("Each rebuild that was open had been finished when it was read.");
+}
+
+/** The same in somebody's name, which is written down when there was none open. */
+export async function orderRebuild(transaction: Transaction, by: Doer): Promise<Rebuild> {
+  const rebuild = await requestRebuild(transaction);
+  const { rowCount } = await transaction.query(
+    "select from projection_rebuilds where rebuild_id = $1 and requested_at = now()",
+    [rebuild.rebuild_id],
+  );
+  const deed = { what: "REBUILD_REQUESTED", subject: String(rebuild.rebuild_id) } as const;
+  if (rowCount === 1) await keepDeed(transaction, by, { ...deed, before: null, after: null });
+  return rebuild;
 }
 
 /** The newest rebuild, if there ever was one, and how far each partition is recorded. */

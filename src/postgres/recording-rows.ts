@@ -8,6 +8,7 @@ import {
 } from "../domain/batch-plan.ts";
 import type { HoldPayload, InventoryEvent } from "../domain/event.ts";
 import { changesOf } from "../domain/line-changes.ts";
+import { insertDeeds } from "./audit-log.ts";
 import type { Connection, Statement } from "./client.ts";
 import { insertUnmoved, replaceLines, settleReturns, upsertRules } from "./recording-changes.ts";
 import { insertPayments, markSold } from "./recording-payments.ts";
@@ -95,6 +96,7 @@ export function statementsOf(plan: BatchPlan, stores: string[]): Statement[] {
     ...(stores.length > 0 ? [insertStores(stores.toSorted())] : []),
     ...(plan.adjustments.length > 0 ? [settleInitialStocks(plan.adjustments)] : []),
     ...(plan.returns.length > 0 ? settleReturns(plan.returns) : []),
+    ...(plan.deeds.length > 0 ? [insertDeeds(plan.deeds)] : []),
   ];
 }
 

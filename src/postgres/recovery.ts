@@ -1,4 +1,5 @@
 import type { SeqRange } from "../domain/batch-plan.ts";
+import type { Doer } from "../domain/deed.ts";
 import type { HoldPayload } from "../domain/event.ts";
 import {
   type AdmissionState,
@@ -8,6 +9,7 @@ import {
   type RecoveryReport,
   type Sides,
 } from "../domain/recovery.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -182,15 +184,27 @@ export async function readRecovery(db: Pool | Transaction, partition = 0): Promi
 /** Lets a recovery go on that waits for it. Approving again changes nothing. Null when there is none. */
 export async function approveRecovery(
   db: Transaction,
+  by: Doer,
   partition = 0,
 ): Promise<{ finding: Finding; approved_at: number } | null> {
-  const { rows } = await db.query<{ finding: Finding; approved_at: number }>(
+  const { rows } = await db.query<{
+    recovery_id: number;
+    finding: Finding;
+    approved_at: number;
+    is_first: boolean;
+  }>(
     `update recoveries set approved_at = coalesce(approved_at, now())
      where partition = $1 and finished_at is null
-     returning finding, ${inMs("approved_at")}`,
+     returning recovery_id, finding, ${inMs("approved_at")}, approved_at = now() as is_first`,
     [partition],
   );
-  return rows[0] ?? null;
+  const [approved] = rows;
+  if (!approved) return null;
+  const { recovery_id, finding, approved_at, is_first } = approved;
+  const after = { finding, approved_at };
+  const deed = { what: "RECOVERY_APPROVED", subject: String(recovery_id), before: null } as const;
+  if (is_first) await keepDeed(db, by, { ...deed, after });
+  return after;
 }
 
 const inMs = (column: string) => `floor(extract(epoch from ${column}) * 1000)::bigint as ${column}`;

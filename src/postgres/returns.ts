@@ -1,3 +1,4 @@
+import type { Doer } from "../domain/deed.ts";
 import type { Line } from "../domain/hold.ts";
 import { Rejection } from "../domain/rejection.ts";
 import { allotReturn, type OrderReturn, type SoldLine } from "../domain/returns.ts";
@@ -7,13 +8,17 @@ import type { Transaction } from "./transaction.ts";
 
 /** What a caller wants to give back of an order. `event_id` is the event's that will do it. */
 export type NewReturn = Pick<OrderReturn, "event_id" | "order_id" | "restock" | "reason"> & {
-  request_id: string;
   /** Distinct by sku. */
   wanted: { sku: string; qty: number }[];
 };
 
 /** A return whose event is not recorded yet. */
-export type ReturnPromise = OrderReturn & { request_id: string; age_ms: number };
+export type ReturnPromise = OrderReturn & {
+  request_id: string;
+  /** Who asked for it; null when that was not kept. */
+  actor: string | null;
+  age_ms: number;
+};
 
 /** Units of a line of an order that came back together. */
 export type ReturnedUnits = Line & {
@@ -50,7 +55,7 @@ export function createReturns(pool: Pool) {
       const lines = allotReturn(await soldLines(transaction, order), input.wanted);
       const { event_id, restock, reason } = input;
       const promise: OrderReturn = { event_id, ...order, restock, reason, lines };
-      await insertReturn(transaction, { ...promise, request_id: input.request_id });
+      await insertReturn(transaction, promise, call.by);
       return promise;
     });
     return { promise: result, replayed };
@@ -102,14 +107,15 @@ async function soldLines(
 
 async function insertReturn(
   transaction: Transaction,
-  promise: OrderReturn & { request_id: string },
+  promise: OrderReturn,
+  { who, request_id }: Doer,
 ): Promise<void> {
-  const { event_id, order_id, restock, reason, request_id, lines } = promise;
+  const { event_id, order_id, restock, reason, lines } = promise;
   await transaction.query({
     name: "insert_return",
-    text: `insert into order_returns (event_id, order_id, restock, reason, request_id)
-           values ($1, $2, $3, $4, $5)`,
-    values: [event_id, order_id, restock, reason, request_id],
+    text: `insert into order_returns (event_id, order_id, restock, reason, request_id, actor)
+           values ($1, $2, $3, $4, $5, $6)`,
+    values: [event_id, order_id, restock, reason, request_id, who],
   });
   await transaction.query({
     name: "insert_return_lines",
@@ -132,7 +138,7 @@ export async function readReturnPromises(
   count: number,
 ): Promise<ReturnPromise[]> {
   const { rows } = await pool.query<ReturnPromise & { lines: Line[] }>(
-    `select event_id, order_id, hold_id, user_id, restock, order_returns.reason, request_id,
+    `select event_id, order_id, hold_id, user_id, restock, order_returns.reason, request_id, actor,
        (extract(epoch from now() - created_at) * 1000)::float8 as age_ms,
        (select json_agg(json_build_object('sku', sku, 'store_id', store_id, 'quantity', quantity)
           order by sku, store_id)

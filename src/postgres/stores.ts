@@ -1,5 +1,6 @@
 import { STORES_MAX } from "../domain/limits.ts";
 import { tooManyStores } from "../domain/rejection.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
 import { type IdempotentCall, once } from "./once.ts";
 import type { Transaction } from "./transaction.ts";
@@ -23,6 +24,12 @@ export function createStores(pool: Pool, default_store: string) {
     call: IdempotentCall,
   ) {
     const { result, replayed } = await once(pool, call, async (transaction) => {
+      const { rows: known } = await transaction.query<StoreRow>({
+        name: "lock_store",
+        text: `select store_id, name, latency_rank, created_at from stores where store_id = $1
+               for update`,
+        values: [input.store_id],
+      });
       const { rows } = await transaction.query<StoreRow>({
         name: "put_store",
         text: `insert into stores (store_id, name, latency_rank) values ($1, $2, coalesce($3::integer, 0))
@@ -37,7 +44,11 @@ export function createStores(pool: Pool, default_store: string) {
         "select count(*) as count from stores",
       );
       if ((all[0]?.count ?? 0) > STORES_MAX) throw tooManyStores();
-      return storeOf(row);
+      const [before = null] = known.map(storeOf);
+      const after = storeOf(row);
+      const deed = { what: "STORE_SET", subject: input.store_id, before, after } as const;
+      await keepDeed(transaction, call.by, deed);
+      return after;
     });
     return { store: result, replayed };
   }

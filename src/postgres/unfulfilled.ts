@@ -1,6 +1,8 @@
+import type { Doer } from "../domain/deed.ts";
 import type { HoldStatus, Line } from "../domain/hold.ts";
 import type { Resolution, UnfulfilledPayment } from "../domain/payment.ts";
 import { Rejection } from "../domain/rejection.ts";
+import { keepDeed } from "./audit-log.ts";
 import type { Pool } from "./client.ts";
 import { type ListPage, pageOf } from "./history-page.ts";
 import type { Transaction } from "./transaction.ts";
@@ -96,6 +98,7 @@ export async function resolvePayment(
   transaction: Transaction,
   payment_id: string,
   done: { resolution: Resolution; reference: string },
+  by: Doer,
 ): Promise<{ resolved_at: number; again: boolean }> {
   const { rows } = await transaction.query<Row>({
     name: "lock_unfulfilled_payment",
@@ -121,6 +124,13 @@ export async function resolvePayment(
            where payment_id = $1 returning resolved_at`,
     values: [payment_id, done.resolution, done.reference],
   });
+  const deed = {
+    what: "PAYMENT_RESOLVED",
+    subject: payment_id,
+    before: null,
+    after: done,
+  } as const;
+  await keepDeed(transaction, by, deed);
   return { resolved_at: resolved[0]?.resolved_at.getTime() ?? 0, again: false };
 }
 

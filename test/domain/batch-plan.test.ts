@@ -87,6 +87,7 @@ describe("a batch of events in order", () => {
       movements: [],
       stores: [],
       adjustments: [],
+      deeds: [],
       returns: [],
       gaps: [],
       late_seqs: [],

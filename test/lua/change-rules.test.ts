@@ -48,12 +48,25 @@ describe("rules that are set", () => {
       rules: { max_per_order: 2, opens_at: 1_795_773_600_000, paused: true },
       counts: false,
       counting_begins: false,
+      before: null,
     };
     expect(JSON.parse(entry.payload ?? "")).toEqual({ ...payload, record: expect.any(Array) });
     expect(parseEvent(entry)).toMatchObject({ type: "RULES_CHANGED", seq: 1 });
     const record = keys.idem("rules", "k");
     expect(await side.redis.get(record)).toBe(`rules-1 ${entry.event_id} 1 ${now}`);
     expect(await side.redis.pexpiretime(record)).toBe(now + DAY_MS);
+  });
+
+  test("are told with those before, if there were any", async () => {
+    const texts = ["max_per_customer=2", "paused=1 max_per_order=3", "", "paused=1"];
+    for (const rules of texts) await change({ rules });
+    const told = (await side.entries()).map(({ payload = "" }) => JSON.parse(payload));
+    expect(told.map(({ before }) => before)).toEqual([
+      null,
+      { max_per_customer: 2 },
+      { paused: true, max_per_order: 3 },
+      null,
+    ]);
   });
 
   test("take the place of those before, all of them", async () => {

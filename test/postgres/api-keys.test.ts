@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseApiKey } from "../../src/domain/api-key.ts";
 import { createLog } from "../../src/log.ts";
-import {
-  createApiKey,
-  listApiKeys,
-  readKeysVersion,
-  readLiveKeys,
-  revokeApiKeys,
-  rotateApiKey,
-} from "../../src/postgres/api-keys.ts";
+import { listApiKeys, readKeysVersion, readLiveKeys } from "../../src/postgres/api-keys.ts";
 import { createPool, type Pool } from "../../src/postgres/client.ts";
 import { freshDatabase } from "../setup/stack.ts";
+import { createApiKey, revokeApiKeys, rotateApiKey } from "./keys.ts";
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let pool: Pool;
@@ -68,7 +62,7 @@ test("twenty writers at once miss no version", async () => {
 test("a live name is taken, and free again once its key is revoked or has expired", async () => {
   const asked = wish();
   await createApiKey(pool, asked);
-  await expect(createApiKey(pool, asked)).rejects.toThrow(`There is a key named ${asked.name}`);
+  await expect(createApiKey(pool, asked)).rejects.toMatchObject({ code: "KEY_EXISTS" });
   await revokeApiKeys(pool, asked.name);
   const { key } = await createApiKey(pool, asked);
   await pool.query("update api_keys set expires_at = now() where key_id = $1", [key.key_id]);
@@ -102,8 +96,9 @@ test("an overlap makes no key live longer than it would", async () => {
 });
 
 test("what is not there can't be rotated or revoked", async () => {
-  await expect(rotateApiKey(pool, "nobody", 0)).rejects.toThrow("no live key named nobody");
-  await expect(revokeApiKeys(pool, "nobody")).rejects.toThrow("no live key named nobody");
+  const noSuch = { code: "NOT_FOUND", detail: "There is no live key named nobody." };
+  await expect(rotateApiKey(pool, "nobody", 0)).rejects.toMatchObject(noSuch);
+  await expect(revokeApiKeys(pool, "nobody")).rejects.toMatchObject(noSuch);
 });
 
 test.each([

@@ -38,7 +38,7 @@ export const FULL = {
 };
 /** Stock for a product to begin with. */
 export const initial = (units = 10) => ({
-  ...{ event_id: newEventId(), request_id: "request-1", units },
+  ...{ event_id: newEventId(), units },
 });
 
 /** A call that nobody has made yet. */
@@ -47,6 +47,7 @@ export const newCall = (
   more: Partial<IdempotentCall> = {},
 ): IdempotentCall => ({
   ...{ route, key: randomUUID(), fingerprint: "f" },
+  by: { who: "ann", request_id: "request-1" },
   ...more,
 });
 

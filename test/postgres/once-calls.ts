@@ -4,6 +4,7 @@ import type { Transaction } from "../../src/postgres/transaction.ts";
 /** A call, always the same but for what is told. */
 export const call = (more: Partial<IdempotentCall> = {}): IdempotentCall => ({
   ...{ route: "put_store", key: "key-1", fingerprint: "one" },
+  by: { who: "ann", request_id: "r" },
   ...more,
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
+import { forgetDeeds, listDeeds } from "../../src/postgres/audit-log.ts";
 import { createCatalogue } from "../../src/postgres/catalogue.ts";
 import { createPool, type Pool } from "../../src/postgres/client.ts";
 import { createHistory } from "../../src/postgres/history.ts";
@@ -131,6 +132,26 @@ test.each(eventLists)(
     expectPagesRead();
   },
 );
+
+// Nobody called hot has ever made a key, or adjusted a stock.
+const deedLists = combine(
+  [undefined, "hot", "who-7"],
+  [undefined, "STOCK_COUNTED", "STOCK_ADJUSTED", "KEY_CREATED"] as const,
+  [undefined, timeOf(middle)],
+  [undefined, { done_at: timeOf(middle + 1_000), deed_id: middle }],
+);
+test("who did what, by any filter and from any place", async () => {
+  for (const [who, what, since, before] of deedLists) {
+    const { items } = await listDeeds(explained, { who, what, since, before, limit: PAGE });
+    if (who === undefined && what === undefined) expect(items).toHaveLength(PAGE);
+    expectPagesRead();
+  }
+});
+
+test("the oldest of who did what are found by their time", async () => {
+  expect(await forgetDeeds(explained, timeOf(1), 10)).toBe(0);
+  expectPagesRead();
+});
 
 // Otherwise the tests above could not fail.
 test("a table that is gone through is noticed", async () => {

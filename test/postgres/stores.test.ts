@@ -106,7 +106,7 @@ describe("the store of a product's first stock", () => {
     const { initial } = await side.createProduct(
       {
         ...{ sku: `new-${products}`, name: "New" },
-        initial: { event_id: newEventId(), request_id: "r", units },
+        initial: { event_id: newEventId(), units },
       },
       newCall("create_product"),
     );

@@ -37,10 +37,10 @@ async function buy(quantity: number): Promise<string> {
 
 async function promise(order_id: string, qty: number, restock = true) {
   const [event_id, key] = [newEventId(), randomUUID()];
-  const input = { event_id, order_id, restock, reason: null, request_id: "r" };
+  const input = { event_id, order_id, restock, reason: null };
   const { promise } = await createReturns(pool).promiseReturn(
     { ...input, wanted: [{ sku: "tea", qty }] },
-    { route: "return_order", key, fingerprint: "f" },
+    { route: "return_order", key, fingerprint: "f", by: { who: "ann", request_id: "r" } },
   );
   return promise;
 }

@@ -149,8 +149,8 @@ describe("initial stock", () => {
     const promise = { event_id: newEventId(), sku, store_id, units: 40 };
     await query(
       database.url,
-      `insert into initial_stocks (event_id, sku, store_id, units, request_id, created_at)
-       values ($1, $2, $3, $4, 'req-1', now() - make_interval(secs => $5))`,
+      `insert into initial_stocks (event_id, sku, store_id, units, request_id, actor, created_at)
+       values ($1, $2, $3, $4, 'req-1', 'ann', now() - make_interval(secs => $5))`,
       [...Object.values(promise), age_ms / 1000],
     );
     return promise;
@@ -169,6 +169,7 @@ describe("initial stock", () => {
     expect(entry?.fields).toMatchObject({ event_id, type: "STOCK_ADJUSTED" });
     expect(JSON.parse(String(entry?.fields.payload))).toMatchObject({
       request_id: "req-1",
+      actor: "ann",
       reason: "receipt",
       lines: [{ sku: "mate", store_id: "north", available_delta: 40, available: 40 }],
     });

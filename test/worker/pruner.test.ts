@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { forgetDeeds } from "../../src/postgres/audit-log.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { forgetEvents } from "../../src/postgres/forgetting.ts";
 import { forgetRecords } from "../../src/postgres/once.ts";
@@ -14,6 +15,7 @@ import { handMade, type Shop, shuffled } from "./shop.ts";
 
 const DAY_MS = 86_400_000;
 const KEPT_MS = 90 * DAY_MS;
+const DEEDS_KEPT_MS = 365 * DAY_MS;
 
 const redis = await freshRedis();
 const database = await freshDatabase();
@@ -45,7 +47,9 @@ const pruneIn = (days: number) => {
     stream,
     forgetEvents: (before_ms, count) => forgetEvents(pool, 0, before_ms, count),
     forgetRecords: (before_ms, count) => forgetRecords(pool, before_ms, count),
+    forgetDeeds: (before_ms, count) => forgetDeeds(pool, before_ms, count),
     kept_ms: KEPT_MS,
+    deeds_kept_ms: DEEDS_KEPT_MS,
     log,
   }).runOnce();
 };
@@ -142,6 +146,23 @@ test("forgotten events that come again, in any order, change nothing and are no 
   expect(await metric(recorderEvents, { outcome: "DUPLICATE" })).toBe(duplicates + 200);
   expect(await differences()).toEqual([]);
   expect(recorder.errors()).toEqual([]);
+});
+
+test("who did what is deleted when its own time is over, the oldest first", async () => {
+  const now = await shop.stream.now();
+  for (const days of [0, 364, 366, 400]) {
+    await query(
+      database.url,
+      `insert into audit_log (done_at, who, what, subject, request_id)
+       values (to_timestamp($1::float8 / 1000), 'ann', 'STORE_SET', $2, 'r')`,
+      [now - days * DAY_MS, String(days)],
+    );
+  }
+  const kept = () => query(database.url, "select subject from audit_log order by done_at desc");
+  expect(await forgetDeeds(pool, now - 365 * DAY_MS, 1)).toBe(1);
+  expect(await kept()).toEqual([{ subject: "0" }, { subject: "364" }, { subject: "366" }]);
+  expect(await pruneIn(0)).toBe(1);
+  expect(await kept()).toEqual([{ subject: "0" }, { subject: "364" }]);
 });
 
 describe("idempotency records", () => {

@@ -24,10 +24,16 @@ export function createKnownKeys({ pool, log }: { pool: Pool; log: Log }) {
   async function look(): Promise<void> {
     // Asked for first: what changes in between is seen by the next look.
     const newest = await readKeysVersion(pool);
+    forgetExpired();
     if (newest === version) return;
     const keys = await readLiveKeys(pool);
     known = new Map(keys.map((key) => [key.key_id, { key, caller: callerWith(key) }]));
     version = newest;
+  }
+
+  // Nothing changes in the database when one expires.
+  function forgetExpired(): void {
+    for (const [key_id, { key }] of known ?? []) if (isExpired(key)) known?.delete(key_id);
   }
 
   async function lookAgainAndAgain(): Promise<void> {
@@ -59,11 +65,15 @@ export function createKnownKeys({ pool, log }: { pool: Pool; log: Log }) {
       const given = parseApiKey(token);
       const found = given && known.get(given.key_id);
       if (!found || !timingSafeEqual(given.secret_hash, found.key.secret_hash)) return null;
-      const { expires_at } = found.key;
-      return expires_at !== null && expires_at.getTime() <= Date.now() ? null : found.caller;
+      return isExpired(found.key) ? null : found.caller;
     },
+    /** How many are in memory. */
+    count: () => known?.size ?? 0,
   };
 }
+
+const isExpired = ({ expires_at }: LiveKey) =>
+  expires_at !== null && expires_at.getTime() <= Date.now();
 
 const callerWith = ({ name, roles, customer }: LiveKey) =>
   knownCaller({ kind: "keys", name, roles, customer: customer ?? undefined });

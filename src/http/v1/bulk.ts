@@ -91,16 +91,16 @@ export function createBulkRoutes({
   );
 
   async function serve(req: Request, res: Response) {
-    const key = scopedKey(contextOf(res).caller, requiredKey(req));
+    const { caller, request_id, actor } = contextOf(res);
+    const key = scopedKey(caller, requiredKey(req));
     parse(z.strictObject({}), req.query, "query");
     const lines = await linesOf(req);
     const answer = openLineAnswer(res, request_budget_ms);
-    const { request_id } = contextOf(res);
     let begun = false;
     try {
       for await (const line of lines) {
         await slots.take();
-        const result = decide(line, { key, request_id, first: !begun }).finally(slots.give);
+        const result = decide(line, { key, request_id, actor, first: !begun }).finally(slots.give);
         // The first one goes ahead: while Redis is away all of it is refused, and nothing was done.
         if (!begun) await result;
         begun = true;
@@ -120,8 +120,9 @@ export function createBulkRoutes({
 
   async function decide(
     { number, read }: RequestLine,
-    { key, request_id, first }: { key: string; request_id: string; first: boolean },
+    request: { key: string; request_id: string; actor: string | undefined; first: boolean },
   ): Promise<object> {
+    const { key, request_id, actor, first } = request;
     let place = {};
     try {
       const {
@@ -137,7 +138,7 @@ export function createBulkRoutes({
       const after = await stock.changeStock(
         { sku, store_id, operation, units, reason: counts ? "count" : "manual" },
         { route: "bulk", key: `${key}#${number}`, request: [sku, store_id, operation, units] },
-        { request_id, deadline: monotonicNow() + request_budget_ms },
+        { request_id, actor, deadline: monotonicNow() + request_budget_ms },
       );
       const status = after.replayed ? "REPLAYED" : "APPLIED";
       return { line: number, status, ...place, ...presentLevels(after) };

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { type DeadLetter, listDead, requestReplay } from "../../postgres/dead-letters.ts";
+import { type DeadLetter, listDead, orderReplay } from "../../postgres/dead-letters.ts";
 import { pageOf as pageOfRows } from "../../postgres/history-page.ts";
 import { once } from "../../postgres/once.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
+import { doerOf } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { cursor, isoTime, limit, pageOf, presentPage, time } from "../fields.ts";
 import { readRecorded, writeLedger } from "../ledger-call.ts";
@@ -95,10 +96,11 @@ export function createDeadLetterRoutes(deps: RouteDeps): Route[] {
     async ({ body: { messageIds }, key, context }) => {
       const message_ids = messageIds ? [...new Set(messageIds)].sort() : null;
       const fingerprint = fingerprintOf([message_ids]);
+      const by = doerOf(context);
       const { result, replayed } = await writeLedger(
         context,
-        once(pool, { route: "replay_dead_letters", key, fingerprint }, (to) =>
-          requestReplay(to, message_ids),
+        once(pool, { route: "replay_dead_letters", key, fingerprint, by }, (to) =>
+          orderReplay(to, message_ids, by),
         ),
       );
       const { requested, unknown } = result;

@@ -211,4 +211,7 @@ const RECORD_ROUTES: Record<RecordRoute, string> = {
   approve_recovery: "POST /v1/recovery:approve",
   resolve_payment: "POST /v1/unfulfilled-payments/{id}:resolve",
   return_order: "POST /v1/orders/{orderId}:return",
+  create_key: "POST /v1/keys",
+  rotate_key: "POST /v1/keys/{id}:rotate",
+  revoke_key: "DELETE /v1/keys/{id}",
 };

@@ -38,7 +38,8 @@ export const shownMovement = z.object({
   }),
   notes: z.string().nullable().meta({ example: null }),
   actor: z.string().nullable().meta({
-    description: "Who: the customer, `api`, `worker` when time ran out, `outside` for EXTERNAL.",
+    description:
+      "Who: the customer, the name of the caller that changed the stock (`api` with `AUTH=off`), `worker` when time ran out, `outside` for EXTERNAL.",
     example: "ada",
   }),
   eventId: z.string().meta({ example: "01a1fbe0-b8e6-7462-8776-0bd4fb74d143" }),

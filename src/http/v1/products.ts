@@ -5,7 +5,7 @@ import { createCatalogue } from "../../postgres/catalogue.ts";
 import type { InitialStock } from "../../postgres/products.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
 import { putInitialStock } from "../../redis/initial-stock.ts";
-import type { RequestContext } from "../answer.ts";
+import { doerOf, type RequestContext } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { onHand, sku, storeId } from "../fields.ts";
 import { afterCommit, askLedger, writeLedger } from "../ledger-call.ts";
@@ -52,15 +52,17 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
     },
     request_budget_ms,
     async ({ body: { initialOnHand: units = 0, ...given }, key, context }) => {
-      const { request_id } = context;
       const made = await writeLedger(
         context,
         catalogue.createProduct(
           {
             ...given,
-            initial: units > 0 ? { event_id: newEventId(), request_id, units } : undefined,
+            initial: units > 0 ? { event_id: newEventId(), units } : undefined,
           },
-          { route: "create_product", key, fingerprint: fingerprintOf([...wordsOf(given), units]) },
+          {
+            ...{ route: "create_product", key, by: doerOf(context) },
+            fingerprint: fingerprintOf([...wordsOf(given), units]),
+          },
         ),
       );
       const { initial, replayed } = made;
@@ -134,6 +136,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
           route: "update_product",
           key,
           fingerprint,
+          by: doerOf(context),
         }),
       );
       return { status: 202, replayed, body: presentProduct(product) };
@@ -163,7 +166,7 @@ export function createProductRoutes(deps: RouteDeps): Route[] {
         catalogue.deleteProduct(
           sku,
           if_version,
-          { route: "delete_product", key, fingerprint },
+          { route: "delete_product", key, fingerprint, by: doerOf(context) },
           obstacle,
         ),
       );

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { once } from "../../postgres/once.ts";
 import {
+  orderRebuild,
   type Rebuild,
   type Recorded,
   readProjections,
-  requestRebuild,
 } from "../../postgres/projections.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
 import { within } from "../../within.ts";
+import { doerOf } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, time } from "../fields.ts";
 import { askLedger, writeLedger } from "../ledger-call.ts";
@@ -106,11 +107,16 @@ export function createProjectionRoutes(deps: RouteDeps): Route[] {
     },
     request_budget_ms,
     async ({ key, context }) => {
+      const by = doerOf(context);
+      const call = {
+        route: "rebuild_projections",
+        key,
+        fingerprint: fingerprintOf([]),
+        by,
+      } as const;
       const { result, replayed } = await writeLedger(
         context,
-        once(pool, { route: "rebuild_projections", key, fingerprint: fingerprintOf([]) }, (to) =>
-          requestRebuild(to),
-        ),
+        once(pool, call, (to) => orderRebuild(to, by)),
       );
       return { status: 202, replayed, body: presentRebuild(result) };
     },

@@ -5,6 +5,7 @@ import { once } from "../../postgres/once.ts";
 import { approveRecovery, type Recovery, readRecovery } from "../../postgres/recovery.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
 import { within } from "../../within.ts";
+import { doerOf } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, sku, storeId, time } from "../fields.ts";
 import { askLedger, writeLedger } from "../ledger-call.ts";
@@ -141,11 +142,12 @@ export function createRecoveryRoutes(deps: RouteDeps): Route[] {
     },
     request_budget_ms,
     async ({ key, context }) => {
-      const call = { route: "approve_recovery", key, fingerprint: fingerprintOf([]) } as const;
+      const by = doerOf(context);
+      const call = { route: "approve_recovery", key, fingerprint: fingerprintOf([]), by } as const;
       const { result, replayed } = await writeLedger(
         context,
         once(pool, call, async (to) => {
-          const approved = await approveRecovery(to);
+          const approved = await approveRecovery(to, by);
           if (approved) return approved;
           throw new Rejection("NOT_FOUND", "No recovery waits for an approval.");
         }),

@@ -6,7 +6,7 @@ import type { OrderReturn } from "../../domain/returns.ts";
 import { monotonicNow } from "../../now.ts";
 import { createReturns, type NewReturn } from "../../postgres/returns.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
-import type { RequestContext } from "../answer.ts";
+import { doerOf, type RequestContext } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, orderId, quantity, sku, storeId, time } from "../fields.ts";
 import { afterCommit, askLedger, writeLedger } from "../ledger-call.ts";
@@ -59,11 +59,8 @@ export function createReturnRoutes(deps: RouteDeps): Route[] {
       const wanted = summedLines(body.lines);
       const fingerprint = fingerprintOf([order_id, wanted, restock, reason]);
       const { promise, replayed } = await promiseReturn(
-        {
-          ...{ event_id: newEventId(), request_id: context.request_id },
-          ...{ order_id, wanted, restock, reason },
-        },
-        { route: "return_order", key, fingerprint },
+        { event_id: newEventId(), order_id, wanted, restock, reason },
+        { route: "return_order", key, fingerprint, by: doerOf(context) },
         context,
       );
       const { returned_at } = await keepPromise(promise, replayed, context);

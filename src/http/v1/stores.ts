@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createCatalogue } from "../../postgres/catalogue.ts";
 import type { Store } from "../../postgres/stores.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
+import { doerOf } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, storeId, time } from "../fields.ts";
 import { afterCommit, askLedger, readRecorded, writeLedger } from "../ledger-call.ts";
@@ -48,7 +49,7 @@ export function createStoreRoutes(deps: RouteDeps): Route[] {
         context,
         catalogue.putStore(
           { store_id, name, latency_rank },
-          { route: "put_store", key, fingerprint },
+          { route: "put_store", key, fingerprint, by: doerOf(context) },
         ),
       );
       // The rank may have changed since the first answer.

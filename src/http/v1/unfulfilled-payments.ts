@@ -10,6 +10,7 @@ import {
   resolvePayment,
 } from "../../postgres/unfulfilled.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
+import { doerOf } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import {
   cursor,
@@ -134,13 +135,14 @@ export function createUnfulfilledRoutes(deps: RouteDeps): Route[] {
     request_budget_ms,
     async ({ params: { id }, body, key, context }) => {
       const { resolution, reference } = body;
+      const by = doerOf(context);
       const call = {
-        ...({ route: "resolve_payment", key } as const),
+        ...({ route: "resolve_payment", key, by } as const),
         fingerprint: fingerprintOf([knownForm(id), resolution, reference]),
       };
       const { result, replayed } = await writeLedger(
         context,
-        once(pool, call, (to) => resolvePayment(to, id, body)),
+        once(pool, call, (to) => resolvePayment(to, id, body, by)),
       );
       return {
         status: 200,

@@ -1,7 +1,7 @@
 import { until } from "../../../scripts/until.ts";
 import type { Role } from "../../../src/domain/roles.ts";
-import { createApiKey } from "../../../src/postgres/api-keys.ts";
 import type { Pool } from "../../../src/postgres/client.ts";
+import { createApiKey } from "../../postgres/keys.ts";
 import { holdToDocument } from "../contract.ts";
 import { fresh } from "../shop.ts";
 

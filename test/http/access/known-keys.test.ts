@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { until } from "../../../scripts/until.ts";
 import { createKnownKeys } from "../../../src/http/access/known-keys.ts";
 import { createLog } from "../../../src/log.ts";
-import { createApiKey } from "../../../src/postgres/api-keys.ts";
 import { createPool, type Pool } from "../../../src/postgres/client.ts";
+import { createApiKey } from "../../postgres/keys.ts";
 import { freshDatabase } from "../../setup/stack.ts";
 
 const log = createLog("api", "silent");
@@ -37,6 +37,7 @@ async function dyingKey(
 test("a key is over when it expires, though nothing has changed in the database", async () => {
   const [keys, token] = await dyingKey(1_000);
   await until("it is over", () => keys.callerOf(token) === null || undefined);
+  await until("it is forgotten", () => keys.count() === 0 || undefined);
   keys.stop();
 });
 

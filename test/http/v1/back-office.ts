@@ -16,6 +16,7 @@ const WRITTEN = [
   "idempotency_records",
   "projection_rebuilds",
   "dead_events",
+  "audit_log",
 ];
 
 const rowsOf = (table: string) => `(select json_agg(t order by t::text) from ${table} as t)`;

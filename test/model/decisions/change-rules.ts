@@ -10,6 +10,8 @@ export const changeRulesWords = [
 
 /** A rule that is not there, and a switch that is off, say nothing. */
 const isSaid = ([, value]: [string, unknown]) => value !== undefined && value !== false;
+const saidOf = (rules: object | null) =>
+  rules && Object.fromEntries(Object.entries(rules).filter(isSaid));
 
 export function changeRules(model: Model, request: ChangeRules, said: Answer): Decision {
   const { sku, rules, if_version } = request;
@@ -32,8 +34,8 @@ export function changeRules(model: Model, request: ChangeRules, said: Answer): D
   const effect = () => {
     const fact = addFact(model, "RULES_CHANGED");
     learnTime(fact, said.changed_at);
-    const told = rules && Object.fromEntries(Object.entries(rules).filter(isSaid));
-    fact.payload = { actor: "api", sku, rules: told, version, counts, counting_begins: begins };
+    const told = { rules: saidOf(rules), before: saidOf(before?.rules ?? null) };
+    fact.payload = { actor: "api", sku, ...told, version, counts, counting_begins: begins };
     if (rules || counts) model.rules.set(sku, { rules, version, counts });
     else model.rules.delete(sku);
     remember(model, request, fact, says, [EVENT_ID, version, said.changed_at]);
