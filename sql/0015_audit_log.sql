@@ -20,6 +20,9 @@ create index audit_log_by_time on audit_log (done_at, deed_id);
 create index audit_log_by_who on audit_log (who, done_at, deed_id);
 create index audit_log_by_what on audit_log (what, done_at, deed_id);
 create index audit_log_by_both on audit_log (who, what, done_at, deed_id);
+-- People do different things. Without knowing which, Postgres would look through all days for what somebody
+-- has never done.
+create statistics audit_log_pairs (mcv) on who, what from audit_log;
 
 -- A worker that keeps a promise tells who had asked for it. Null: it was promised before this was kept.
 alter table initial_stocks add column actor text;

@@ -64,7 +64,7 @@ const STATEMENTS = [
    select ${TIME}, ${SKU}, ${STORE}, 'HOLD_CREATED', -1, 1, event_id, recorded_id
    from (select seq as i, event_id, recorded_id from processed_events) as numbered order by i`,
   `insert into audit_log (done_at, who, what, subject, request_id)
-   select ${TIME}, case when i % 2 = 0 then 'hot' else 'who-' || ${random(1)} % 1000 end,
+   select ${TIME}, case when i % 2 = 0 then 'hot' else 'who-' || ${random(1)} % 20 end,
      case when i % 2 = 0 then 'STOCK_COUNTED' when i % 5000 = 1 then 'KEY_CREATED' else 'STOCK_ADJUSTED' end,
      'tea@main', 'r'
    from ${NUMBERS} order by i`,
