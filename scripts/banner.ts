@@ -9,6 +9,9 @@ export function describeStack(config: StackConfig, files: StackFiles, toStop: st
   const redis = config.REDIS_URL === undefined ? stackUrls(config).REDIS_URL : '"$REDIS_URL"';
   const database =
     config.DATABASE_URL === undefined ? stackUrls(config).DATABASE_URL : '"$DATABASE_URL"';
+  const reserve = `curl -s -X POST ${API_URL}/holds/reserve -H 'content-type: application/json'`;
+  const token = config.AUTH === "off" ? "" : ' -H "Authorization: Bearer $HOLDFAST_TOKEN"';
+  const make = "export HOLDFAST_TOKEN=$(npm run -s keys -- create --name me --role checkout)";
   const demo = { sku: DEMO_SKU, qty: 1, user_id: "u1", idempotency_key: "demo-1" };
   const sql = "select status, count(*) from holds group by status";
   return `
@@ -20,8 +23,8 @@ Holdfast is ready. ${toStop}
   Postgres  ${database}
   data      ${files.dir} (env holds all of this, log/ the logs)
 
-Reserve a unit:
-  curl -s -X POST ${API_URL}/holds/reserve -H 'content-type: application/json' -d '${JSON.stringify(demo)}'
+Reserve a unit${config.AUTH === "keys" ? `, with a key of yours: ${make}` : ""}:
+  ${reserve}${token} -d '${JSON.stringify(demo)}'
 
 Look inside:
   redis-cli -u ${redis} get stock:${DEMO_SKU}

@@ -2,13 +2,13 @@ import { isIPv6 } from "node:net";
 import { type Config, readConfig, readUpConfig, type UpConfig } from "../src/config.ts";
 
 /** The settings of `up`, and those of its processes that other commands need to know. */
-export type StackConfig = UpConfig & Pick<Config, "HOST" | "DEFAULT_STORE">;
+export type StackConfig = UpConfig & Pick<Config, "HOST" | "DEFAULT_STORE" | "AUTH">;
 
 /** Throws one ConfigError that names every bad variable, also of those that are only handed on. */
 export function readStackConfig(env: NodeJS.ProcessEnv): StackConfig {
   const config = readUpConfig(env);
-  const { HOST, DEFAULT_STORE } = readConfig(processEnvironment(config, env));
-  return { ...config, HOST, DEFAULT_STORE };
+  const { HOST, DEFAULT_STORE, AUTH } = readConfig(processEnvironment(config, env));
+  return { ...config, HOST, DEFAULT_STORE, AUTH };
 }
 
 /** What the API and the worker are started with: `env`, and what `up` knows better. */

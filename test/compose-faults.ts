@@ -109,7 +109,11 @@ function findProcessFaults(service: Service, { services }: Compose): string[] {
   const unknown = Object.keys(service.environment).filter(
     (name) => !PROCESS_VARIABLES.includes(name),
   );
-  const faults = unknown.map((name) => `nothing reads ${name}`);
+  const missing = PROCESS_VARIABLES.filter((name) => !(name in service.environment));
+  const faults = [
+    ...unknown.map((name) => `nothing reads ${name}`),
+    ...missing.map((name) => `${name} of .env is not handed on`),
+  ];
   const script = service.command.join(" ").match(/\S+\.ts/)?.[0] ?? "nothing of ours";
   const mounted = service.volumes.map((volume) => volume.split(":")[0]);
   if (!mounted.includes(`./${dirname(script)}`)) faults.push(`${script} is not mounted`);

@@ -46,6 +46,11 @@ describe("a fault is found:", () => {
       "api: nothing reads NODE_ENV",
     ],
     [
+      "a setting that .env has and the process does not get",
+      (c) => delete c.services.worker?.environment.EXPIRY_JITTER_MS,
+      "worker: EXPIRY_JITTER_MS of .env is not handed on",
+    ],
+    [
       "a bad value",
       (c) => setEnv(c, "worker", { QUEUE_MAX: 0 }),
       /^worker: ConfigError: .*QUEUE_MAX/s,

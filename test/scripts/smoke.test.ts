@@ -6,6 +6,10 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { freePort } from "../../scripts/free-port.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
+import { createLog } from "../../src/log.ts";
+import { createPool } from "../../src/postgres/client.ts";
+import { untilStatus } from "../http/access/callers.ts";
+import { createApiKey } from "../postgres/keys.ts";
 import { spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 
@@ -14,12 +18,20 @@ let database: Awaited<ReturnType<typeof freshDatabase>>;
 let redis: Redis;
 let api: TestProcess;
 let worker: TestProcess;
+/** Of a key that may all that smoke does. */
+let token: string;
 
 beforeAll(async () => {
   [server, database] = await Promise.all([freshRedis(), freshDatabase()]);
   redis = new Redis(server.url);
-  const env = { REDIS_URL: server.url, DATABASE_URL: database.url };
+  const env = { REDIS_URL: server.url, DATABASE_URL: database.url, AUTH: "keys" };
   [api, worker] = await Promise.all([spawnApi(env), spawnWorker(env)]);
+  const pool = createPool(database.url, createLog("api", "silent"));
+  const roles = ["checkout", "inventory", "operator"] as const;
+  const wish = { name: "smoke", roles: [...roles], customer: null, expires_in_ms: null };
+  ({ token } = await createApiKey(pool, wish));
+  await pool.end();
+  await untilStatus(api.url, token, (status) => status === 200);
 }, 60_000);
 
 afterAll(async () => {
@@ -30,7 +42,7 @@ afterAll(async () => {
 
 async function smoke(env: Record<string, string>, ...args: string[]) {
   const child = spawn(join(REPO_DIR, "scripts/smoke"), args, {
-    env: { PATH: process.env.PATH, ...env },
+    env: { PATH: process.env.PATH, HOLDFAST_TOKEN: token, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const said = { out: "", err: "" };
@@ -106,14 +118,14 @@ test("a sku that somebody sells has as much stock afterwards, time and again", a
     request: ({ headers }) => seen.add(headers.get("authorization")),
   });
   for (let runs = 0; runs < 2; runs += 1) {
-    const env = { BASE_URL: liar.url, SKU: "tea", STORE: "main", TOKEN: "abc.def" };
+    const env = { BASE_URL: liar.url, SKU: "tea", STORE: "main", TOKEN: token };
     expect(await smoke(env)).toMatchObject({ code: 0, err: "" });
     expect(await redis.get("stock:tea")).toBe("7");
     expect(await redis.hget("item:tea", "held")).toBe("0");
   }
   await liar.close();
   // Every request brought the token.
-  expect([...seen]).toEqual(["Bearer abc.def"]);
+  expect([...seen]).toEqual([`Bearer ${token}`]);
 }, 400_000);
 
 const isReserve = ({ method, path }: Asked) => method === "POST" && path === "/v1/reservations";
@@ -179,13 +191,13 @@ test.each<[string, Parameters<typeof openLiar>[0], string, string]>([
   "it fails when the server %s",
   async (_, lies, step, words) => {
     const liar = await openLiar(lies);
-    const { code, err } = await smoke({ BASE_URL: liar.url, TOKEN: "secret" });
+    const { code, err } = await smoke({ BASE_URL: liar.url, HOLDFAST_TOKEN: token });
     await liar.close();
     expect(code).toBe(1);
     expect(err).toContain(`FAILED: ${step} (`);
     expect(err).toContain(words);
     expect(err).toMatch(/^ {2}asked {5}[A-Z]+ http:\S+$/m);
-    expect(err).not.toContain("secret");
+    expect(err).not.toContain(token);
   },
   60_000,
 );

@@ -242,7 +242,8 @@ test("it is listed by who, what and since, a page after the other", async () => 
     await caller.send("POST", "/v1/stores", { storeId, name: "Store" });
     await query(
       dbUrl(),
-      "update audit_log set done_at = '2026-05-01 00:00Z'::timestamptz + ascii($1) / 2 * '1 s'::interval where subject = $1",
+      `update audit_log set done_at = '2026-05-01 00:00Z'::timestamptz + ascii($1) / 2 * '1 s'::interval
+       where subject = $1`,
       [storeId],
     );
   }
