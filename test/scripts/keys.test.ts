@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { userInfo } from "node:os";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { BadOption } from "../../scripts/arguments.ts";
 import { readOptions } from "../../scripts/keys/options.ts";
 import { inherited } from "../setup/processes.ts";
 import { freshDatabase } from "../setup/stack.ts";
+import { query } from "../worker/query.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const run = promisify(execFile);
@@ -29,6 +31,13 @@ test("a key is shown once, alone on stdout; then it is listed without its secret
   expect(stdout).toMatch(/shop-7 +\| [0-9a-f]{16} \| checkout/);
   expect(stdout).not.toContain(made.stdout.trim().split("_").slice(2).join("_"));
   expect(JSON.parse((await keys("revoke", "shop-7", "--json")).stdout)).toEqual({ revoked: 1 });
+  const who = `cli:${userInfo().username}`;
+  expect(
+    await query(database.url, "select who, what, subject from audit_log order by deed_id"),
+  ).toEqual([
+    { who, what: "KEY_CREATED", subject: "shop-7" },
+    { who, what: "KEY_REVOKED", subject: "shop-7" },
+  ]);
   const failed = await keys("rotate", "shop-7").catch((error: unknown) => error);
   expect(failed).toMatchObject({
     code: 1,

@@ -20,4 +20,22 @@ export const ACCESS: Mutant[] = [
     instead: "scope === undefined ? scope : key",
     tests: ["test/http/access/owner.test.ts"],
   },
+  {
+    name: "gives-what-it-lacks",
+    breaks: "an operator makes himself a key with roles that he does not have",
+    promise: "G1",
+    file: "src/domain/roles.ts",
+    text: "own.includes(role) || (role",
+    instead: "own.length > 0 || (role",
+    tests: ["test/http/v1/keys.test.ts"],
+  },
+  {
+    name: "nobody-did-it",
+    breaks: "a change of stock is written down as the API's, and not as its caller's",
+    promise: "G7",
+    file: "src/http/app.ts",
+    text: "context.caller.name || undefined",
+    instead: "undefined",
+    tests: ["test/http/v1/audit-log.test.ts"],
+  },
 ];
