@@ -4,6 +4,7 @@ import { isDrained, readGroup } from "../../scripts/bench/recorded.ts";
 import { until } from "../../scripts/until.ts";
 import { createKeys } from "../../src/redis/keys.ts";
 import { compareWaiters } from "./books-waiting.ts";
+import { compareDeeds } from "./deed-books.ts";
 import { compareReturns } from "./return-books.ts";
 import { compareRules } from "./rules-books.ts";
 
@@ -42,6 +43,7 @@ export async function compareBooksIn(redis: Redis, postgres: pg.Client): Promise
     ...(await comparePayments(redis, postgres)),
     ...compareHeld(holds, await readStockKeys(redis)),
     ...(await compareRules(redis, postgres)),
+    ...(await compareDeeds(postgres)),
   ];
 }
 

@@ -70,6 +70,7 @@ test.each<[string, () => Promise<string> | string]>([
     },
   ],
   ["no subject", () => issuer.token({ sub: "" })],
+  ["a subject with a NUL", () => issuer.token({ sub: "ann\0" })],
   ["a customer that is no name", () => issuer.token({ customer: 7 })],
 ])("%s is no token", async (_, make) => {
   const answer = await asked(await make());

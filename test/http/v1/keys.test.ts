@@ -49,7 +49,8 @@ test("a key is shown once, lets its holder in, and is nowhere else", async () =>
   const kept = await query(
     shop.database.url,
     `select (select json_agg(l) from audit_log l) as log,
-       (select json_agg(r) from idempotency_records r) as records, (select json_agg(k) from api_keys k) as keys`,
+       (select json_agg(r) from idempotency_records r) as records,
+       (select json_agg(k) from api_keys k) as keys`,
   );
   expect(JSON.stringify(kept)).toContain(String(first?.keyId));
   expect(JSON.stringify(kept)).not.toContain(secret);
