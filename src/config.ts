@@ -1,5 +1,13 @@
 import { hostname } from "node:os";
 import { z } from "zod";
+import {
+  BURST_MAX,
+  isRate,
+  PER_SECOND_MAX,
+  PER_SECOND_MIN,
+  type Rate,
+  usualBurst,
+} from "./domain/rate.ts";
 
 export type Config = z.infer<typeof processSettings>;
 export type UpConfig = z.infer<typeof upSettings>;
@@ -37,6 +45,18 @@ const ASYMMETRIC = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 ] as const;
+
+const RATE_RULE = `must be requests a second, ${PER_SECOND_MIN} to ${PER_SECOND_MAX}, and a burst of at most ${BURST_MAX} behind a colon, as in 50:200; or 0`;
+/** "50:200"; null is no limit. */
+const rate = z
+  .string()
+  .regex(/^\d{1,6}(\.\d{1,3})?(:[1-9]\d{0,6})?$/, RATE_RULE)
+  .transform((text): Rate | null => {
+    const [per_second = 0, burst] = text.split(":").map(Number);
+    return per_second === 0 ? null : { per_second, burst: burst ?? usualBurst(per_second) };
+  })
+  .refine((rate) => rate === null || isRate(rate), RATE_RULE)
+  .prefault("0");
 
 // .env.example explains each of these; a test holds the two together.
 const processSettings = z.object({
@@ -76,6 +96,9 @@ const processSettings = z.object({
     .prefault("RS256,PS256,ES256,EdDSA"),
   OIDC_ROLES_CLAIM: z.string().default("roles"),
   OIDC_CUSTOMER_CLAIM: z.string().optional(),
+  RATE_LIMIT_PER_CALLER: rate,
+  RATE_LIMIT_PER_CUSTOMER: rate,
+  RATE_LIMIT_BAD_TOKENS: rate,
   RECOVERY: z.enum(["auto", "manual"]).default("auto"),
 });
 

@@ -9,6 +9,7 @@ import { createAccess } from "./http/access/access.ts";
 import { createApp } from "./http/app.ts";
 import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
+import { createRateLimits, ratesOf } from "./http/limits/rate-limits.ts";
 import { createHttpServer, drain } from "./http/server.ts";
 import { listenWidely } from "./listen.ts";
 import { createLog, type Log } from "./log.ts";
@@ -23,6 +24,7 @@ import { createHeard } from "./redis/heard.ts";
 import { createRecords } from "./redis/idempotency.ts";
 import { createInventory } from "./redis/inventory.ts";
 import { createKeys } from "./redis/keys.ts";
+import { createPermits } from "./redis/permits.ts";
 import { createRecorded } from "./redis/recorded.ts";
 import { createReleases } from "./redis/releases.ts";
 import { checkRights } from "./redis/rights.ts";
@@ -78,6 +80,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
   const rules = createRules({ batcher, redis, keys });
   const waiting = createWaiting({ batcher, redis, keys });
 
+  const permits = createPermits({ redis, keys });
   const pool = createPool(config.DATABASE_URL, log);
   const ledger = createLedger(pool);
   const access = await createAccess(auth, { database_url: config.DATABASE_URL, log });
@@ -103,8 +106,10 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
   };
   const health = createHealth(checks, cluster.worker && createMetricsReader(cluster.worker));
 
+  const request_budget_ms = config.REQUEST_BUDGET_MS;
   const app = createApp({
     access,
+    limits: createRateLimits({ permits, log, request_budget_ms, rates: ratesOf(config) }),
     inventory,
     stock,
     rules,
@@ -122,10 +127,9 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
     log,
     health,
     default_store,
-    request_budget_ms: config.REQUEST_BUDGET_MS,
+    request_budget_ms,
   });
   const { refusal } = batcher;
-  const request_budget_ms = config.REQUEST_BUDGET_MS;
   const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
   const listeners = await listenWidely(server, {
     port: config.PORT,

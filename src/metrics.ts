@@ -76,6 +76,18 @@ export const shedRequests = new Counter({
   registers,
 });
 for (const because of ["QUEUE", "BACKLOG", "MEMORY"]) shedRequests.inc({ because }, 0);
+export const rateLimited = new Counter({
+  name: "holdfast_rate_limited_total",
+  help: "Requests refused as RATE_LIMITED, by whose limit it was: caller, customer, address.",
+  labelNames: ["by"] as const,
+  registers,
+});
+for (const by of ["caller", "customer", "address"]) rateLimited.inc({ by }, 0);
+export const rateLimitsAlone = new Gauge({
+  name: "holdfast_rate_limits_alone",
+  help: "Processes whose rate limits are their own at the moment, because Redis can't be asked.",
+  registers,
+});
 export const backlogFull = new Gauge({
   name: "holdfast_backlog_full",
   help: "Processes that take nothing new on: too many events are not recorded, or Redis is nearly full.",

@@ -54,6 +54,9 @@ test("a process needs two addresses and has defaults for the rest", () => {
     OIDC_ALGORITHMS: ["RS256", "PS256", "ES256", "EdDSA"],
     OIDC_ROLES_CLAIM: "roles",
     AUDIT_PAUSES_SALES: false,
+    RATE_LIMIT_PER_CALLER: null,
+    RATE_LIMIT_PER_CUSTOMER: null,
+    RATE_LIMIT_BAD_TOKENS: null,
   });
   expect(named({})).toEqual(["REDIS_URL", "DATABASE_URL"]);
 });
@@ -145,6 +148,25 @@ test.each([
   }
 });
 
+test.each([
+  ["0", null],
+  ["0:5", null],
+  ["50", { per_second: 50, burst: 100 }],
+  ["0.01", { per_second: 0.01, burst: 1 }],
+  ["100000:1000000", { per_second: 100_000, burst: 1_000_000 }],
+])("a rate limit of %s is understood", (text, rate) => {
+  expect(readConfig({ ...URLS, RATE_LIMIT_PER_CUSTOMER: text })).toMatchObject({
+    RATE_LIMIT_PER_CUSTOMER: rate,
+  });
+});
+
+test.each(["-1", "x", "5:", "5:0", "5/10", "0.001", "100001", "5:1000001"])(
+  "a rate limit may not be %s",
+  (text) => {
+    expect(named({ ...URLS, RATE_LIMIT_PER_CALLER: text })).toEqual(["RATE_LIMIT_PER_CALLER"]);
+  },
+);
+
 test("the error repeats no value, since an address may hold a password", () => {
   const lines = complaints({ REDIS_URL: "http://:secret@r", DATABASE_URL: "secret" });
   expect(lines.join("\n")).not.toContain("secret");
@@ -157,7 +179,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([7, 20]);
+    expect([interpolated.length, handedOn.length]).toEqual([7, 22]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

@@ -23,6 +23,7 @@ export type RejectionCode =
   | "PRODUCT_EXISTS"
   | "PRODUCT_IN_USE"
   | "PRODUCT_NOT_FOUND"
+  | "RATE_LIMITED"
   | "REQUEST_TIMEOUT"
   | "RETURN_EXCEEDS_SOLD"
   | "RULES_NOT_FOUND"

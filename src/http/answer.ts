@@ -20,6 +20,8 @@ export type RequestContext = {
   actor: string | undefined;
   /** Rejects as if there were no such thing, when it is not that customer's. */
   checkOwner: (...thing: Parameters<OwnerCheck>) => Promise<void>;
+  /** Spends one of that customer's requests, where there is a limit; rejects when none is left. */
+  spendOfCustomer: ((customer: string) => void | Promise<void>) | undefined;
   /** Whether everything decided until now is recorded, within `ms`. */
   untilRecorded: (ms: number) => Promise<boolean>;
 };

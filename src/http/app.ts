@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { newRequestId } from "../domain/ids.ts";
 import { Rejection } from "../domain/rejection.ts";
+import type { Role } from "../domain/roles.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
 import { admit } from "./access/access.ts";
@@ -10,6 +11,8 @@ import { createOwnerCheck } from "./access/owners.ts";
 import { contextOf, type RequestContext } from "./answer.ts";
 import { hasBody } from "./body.ts";
 import type { RouteDeps } from "./deps.ts";
+import { admitLimited } from "./limits/admit-limited.ts";
+import type { Limits } from "./limits/limits.ts";
 import { sendProblem } from "./problem.ts";
 import type { Handler, Method, Route, RouteSpec } from "./route.ts";
 import { createRoutes } from "./routes.ts";
@@ -19,6 +22,8 @@ const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 export type AppDeps = RouteDeps & {
   /** Further routes: the benchmark measures one that does nothing. */
   more_routes?: Route[];
+  /** How many requests each may send; without it, any number. */
+  limits?: Limits | null;
 };
 
 /** The API, in reading order: what every request gets, the routes, what is no route, problems. */
@@ -28,6 +33,7 @@ export function createApp(deps: AppDeps) {
   app.disable("etag");
   app.set("query parser", "simple");
 
+  const { limits } = deps;
   const checkOwner = createOwnerCheck(deps);
   app.use((req, res, next) => {
     const request_id = requestIdOf(req);
@@ -39,6 +45,7 @@ export function createApp(deps: AppDeps) {
       caller: NOBODY,
       actor: undefined,
       checkOwner: (kind, id, customer) => checkOwner(kind, id, customer, contextOf(res)),
+      spendOfCustomer: limits ? (customer) => limits.ofCustomer(customer, res) : undefined,
       untilRecorded: deps.untilRecorded,
     } satisfies RequestContext;
     res.setHeader("X-Request-Id", request_id);
@@ -73,6 +80,11 @@ export function createApp(deps: AppDeps) {
     });
   }
 
+  function callerOf(roles: readonly Role[], path: string, req: Request, res: Response) {
+    const ask = () => admit(deps.access, roles, req, res);
+    return limits ? admitLimited(limits, ask, { path, req, res }) : ask();
+  }
+
   // Express would first match the address against all routes behind this one.
   function answersItsProblems({ path, roles }: RouteSpec, serve: Handler): Handler {
     return async (req, res) => {
@@ -80,7 +92,7 @@ export function createApp(deps: AppDeps) {
       context.route = path;
       try {
         if (roles !== "PUBLIC") {
-          context.caller = await admit(deps.access, roles, req, res);
+          context.caller = await callerOf(roles, path, req, res);
           context.actor = context.caller.name || undefined;
         }
         await serve(req, res);

@@ -154,6 +154,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
     title: "Product not found",
     remedy: "Check the sku. One that was only ever stocked has no product until you make it.",
   },
+  RATE_LIMITED: {
+    status: 429,
+    title: "Rate limited",
+    remedy:
+      "Too many requests of one: `by` says whose limit it is, the caller's, the customer's, or that of the address which sent bad tokens. Nothing was done. Ask again after Retry-After seconds, with the same key.",
+  },
   RECOVERING: {
     status: 503,
     title: "Recovering",

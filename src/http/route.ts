@@ -8,6 +8,7 @@ import { scopedKey } from "./access/caller.ts";
 import { type Owned, ofOwnCustomer, refuseOthers } from "./access/owned.ts";
 import { answer, answerUnlessKnown, contextOf, type RequestContext } from "./answer.ts";
 import { hasBody, readJson } from "./body.ts";
+import { customerIn } from "./limits/customer.ts";
 import { idempotencyKeyHeader, ifMatchHeader, parse } from "./parse.ts";
 import { canWait, preferredWait, whenRecorded } from "./prefer.ts";
 import type { ProblemCode } from "./problem-kinds.ts";
@@ -107,6 +108,7 @@ export function route<
   handle: (input: Input<z.output<P>, z.output<Q>, z.output<B>>) => Promise<Reply> | Reply,
 ): Route {
   const { params, query, body, owned, projection, body_bytes_max = BODY_BYTES_MAX } = described;
+  const customerOf = customerIn(described);
   // What needs no member needs no body either.
   const body_optional = body?.safeParse({}).success ?? true;
   const readBody = async (req: Request) =>
@@ -131,6 +133,8 @@ export function route<
       const named = Object.assign({}, input.params, input.query, input.body);
       await refuseOthers(owned, caller, named, context.checkOwner);
     }
+    const customer = context.spendOfCustomer && customerOf(input.body);
+    if (customer !== undefined) await context.spendOfCustomer?.(customer);
     const wait_ms = canWait(described) ? preferredWait(req) : undefined;
     const decided = await handle(input);
     const reply =

@@ -56,6 +56,8 @@ export function createKeys(defaultStore: string) {
     stockName: item,
     /** Both keys of a stock that is named so. */
     ofStockName: (name: string) => [`stock:${name}`, `item:${name}`],
+    /** When a caller's, customer's or address's bucket of permits is full again. */
+    permits: (bucket: string) => `inventory.permits:${bucket}`,
     idem: (route: IdemRoute, key: string) => `idem:${route}:${key}`,
     isIdem: (name: string) => name.startsWith("idem:"),
     /** Every store but the default one, which may be here too: store_id -> latency_rank. Never shrinks. */

@@ -131,5 +131,6 @@ function samples(keys: Keys): string[] {
     ...keys.ofStock(stock),
     ...[keys.hold("H-any"), keys.idem("reserve", "any"), keys.waiter("W-any"), keys.queue("any")],
     ...[keys.places("any"), seq, deadlines, stream, customers, keys.admission, keys.generation],
+    keys.permits("any"),
   ];
 }

@@ -205,10 +205,17 @@ test("headers are where they are sent", () => {
   const headersAt = (name: string, status: number) =>
     Object.keys(operationAt(name).responses[status]?.headers ?? {});
   const ID = "X-Request-Id";
-  expect(headersAt("POST /holds/reserve", 201)).toEqual([ID, "Idempotent-Replayed", "Location"]);
-  expect(headersAt("GET /v1/reservations", 200)).toEqual([ID, "ETag", "X-Projection-Lag-ms"]);
-  expect(headersAt("GET /v1/reservations", 304)).toEqual([ID, "ETag", "X-Projection-Lag-ms"]);
-  expect(headersAt("GET /v1/reservations", 503)).toEqual([ID, "Retry-After"]);
+  const ALL = [ID, "RateLimit", "RateLimit-Policy"];
+  const READ = [...ALL, "ETag", "X-Projection-Lag-ms"];
+  expect(headersAt("POST /holds/reserve", 201)).toEqual([
+    ...ALL,
+    ...["Idempotent-Replayed", "Location"],
+  ]);
+  expect(headersAt("GET /v1/reservations", 200)).toEqual(READ);
+  expect(headersAt("GET /v1/reservations", 304)).toEqual(READ);
+  expect(headersAt("GET /v1/reservations", 503)).toEqual([...ALL, "Retry-After"]);
+  expect(headersAt("GET /v1/reservations", 429)).toEqual([...ALL, "Retry-After"]);
+  expect(headersAt("GET /health", 200)).toEqual([ID]);
   const understood = (name: string) =>
     operationAt(name).parameters.flatMap((parameter) =>
       parameter.in === "header" ? [[parameter.name, parameter.required]] : [],

@@ -1,6 +1,7 @@
 import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import type { AuthSettings } from "../../src/auth-settings.ts";
+import type { Rates } from "../../src/http/limits/limits.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { holdToDocument, readContract } from "./contract.ts";
@@ -42,6 +43,7 @@ export async function openShop(
     queue_max?: number;
     databaseUrl?: string;
     auth?: AuthSettings;
+    rates?: Rates;
   } = {},
 ) {
   readContract();

@@ -6,12 +6,15 @@ import { createAccess } from "../../src/http/access/access.ts";
 import { createApp } from "../../src/http/app.ts";
 import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
+import type { Rates } from "../../src/http/limits/limits.ts";
+import { createRateLimits } from "../../src/http/limits/rate-limits.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { createLedger } from "../../src/postgres/ledger.ts";
 import { createRedis } from "../../src/redis/client.ts";
 import { createHeard } from "../../src/redis/heard.ts";
+import { createPermits } from "../../src/redis/permits.ts";
 import { createRecorded } from "../../src/redis/recorded.ts";
 import { openDecidingSide } from "./deciding-side.ts";
 
@@ -24,6 +27,7 @@ export async function startApi({
   backlog_limit = 1_000_000,
   admits = true,
   auth = { mode: "off" },
+  rates = { caller: null, customer: null, address: null },
 }: {
   redisUrl: string;
   databaseUrl: string;
@@ -34,6 +38,8 @@ export async function startApi({
   admits?: boolean;
   /** Who may call: everybody, unless the test is about that. */
   auth?: AuthSettings;
+  /** How many requests each may send: any number, unless the test is about that. */
+  rates?: Rates;
 }) {
   const deciding = await openDecidingSide(redisUrl, { queue_max, backlog_limit, admits });
   const pool = createPool(databaseUrl, deciding.log);
@@ -46,8 +52,10 @@ export async function startApi({
   const { readProgress } = ledger;
   const compareSides = () => readLag({ ...deciding.stream, readProgress: ledger.readProgress });
   const access = await createAccess(auth, { database_url: databaseUrl, log: deciding.log });
+  const permits = createPermits(deciding);
   const app = createApp({
     access,
+    limits: createRateLimits({ permits, log: deciding.log, request_budget_ms, rates }),
     inventory: deciding.inventory,
     stock: deciding.stock,
     rules: deciding.rules,

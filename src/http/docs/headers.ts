@@ -1,3 +1,4 @@
+import { isLimited } from "../limits/limits.ts";
 import { idempotencyKey } from "../parse.ts";
 import { canWait } from "../prefer.ts";
 import type { AnswerSpec, RouteSpec } from "../route.ts";
@@ -52,6 +53,18 @@ export const ANSWER_HEADERS = {
     description: "Seconds after which to ask again.",
     required: true,
     schema: { type: "integer", minimum: 1, example: 2 },
+  },
+  RateLimit: {
+    description:
+      "With rate limits: how many requests are left right now, and after how many seconds all are.",
+    required: false,
+    schema: { type: "string", example: '"caller";r=197;t=1' },
+  },
+  "RateLimit-Policy": {
+    description:
+      "With rate limits: how many requests may come at once, and in how many seconds as many come in anew.",
+    required: false,
+    schema: { type: "string", example: '"caller";q=200;w=2' },
   },
 } satisfies Record<string, Header>;
 export type AnswerHeader = keyof typeof ANSWER_HEADERS;
@@ -116,6 +129,7 @@ export function headersOf(spec: RouteSpec, { headers = {} }: Pick<AnswerSpec, "h
   ]);
   return {
     ...answerHeaders("X-Request-Id"),
+    ...(isLimited(spec) ? answerHeaders("RateLimit", "RateLimit-Policy") : {}),
     ...(spec.idempotency_key ? answerHeaders("Idempotent-Replayed") : {}),
     ...(spec.projection ? answerHeaders("ETag", "X-Projection-Lag-ms") : {}),
     ...(canWait(spec) ? answerHeaders("Preference-Applied") : {}),

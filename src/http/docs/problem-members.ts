@@ -2,6 +2,7 @@ import { z } from "zod";
 import { RESOLUTIONS, WHYS } from "../../domain/payment.ts";
 import { ROLES } from "../../domain/roles.ts";
 import { holdId, paymentId, paymentRef, sku, storeId, time, waiterId } from "../fields.ts";
+import { LIMITED } from "../limits/limits.ts";
 import type { ProblemCode } from "../problem-kinds.ts";
 
 const units = (description: string, example: number) => z.int().meta({ description, example });
@@ -84,6 +85,9 @@ export function problemMembers(named: (name: string) => string): {
     PRODUCT_EXISTS: z.object({ sku }),
     PRODUCT_IN_USE: z.object({ sku, available, reserved, stocks: z.array(stock) }),
     PRODUCT_NOT_FOUND: z.object({ sku }),
+    RATE_LIMITED: z.object({
+      by: z.enum(LIMITED).meta({ description: "Whose limit it is.", example: "customer" }),
+    }),
     RETURN_EXCEEDS_SOLD: refused.extend({
       lines: z.array(refused).meta({ description: "All lines that ask for too many." }),
     }),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { camelCasedName } from "../camel-case.ts";
+import { isLimited } from "../limits/limits.ts";
 import { problemBody } from "../problem.ts";
 import { PROBLEMS, type ProblemCode } from "../problem-kinds.ts";
 import type { RouteSpec } from "../route.ts";
@@ -20,6 +21,7 @@ const COMMON: { when: (spec: RouteSpec) => boolean; codes: ProblemCode[] }[] = [
     when: ({ roles }) => roles !== "PUBLIC",
     codes: ["UNAUTHENTICATED", "FORBIDDEN", "STORE_UNAVAILABLE"],
   },
+  { when: isLimited, codes: ["RATE_LIMITED"] },
   {
     when: ({ body, body_types }) => body !== undefined || body_types !== undefined,
     codes: ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"],
@@ -96,7 +98,7 @@ function responseOf({ codes, v1 }: Refusal) {
   return {
     description: says.join("\n\n"),
     headers: answerHeaders(
-      "X-Request-Id",
+      ...(["X-Request-Id", "RateLimit", "RateLimit-Policy"] as const),
       ...codes.flatMap((code) => MORE_HEADERS[PROBLEMS[code].status] ?? []),
     ),
     content: {
@@ -112,6 +114,7 @@ function responseOf({ codes, v1 }: Refusal) {
 const MORE_HEADERS: Record<number, AnswerHeader[]> = {
   401: ["WWW-Authenticate"],
   405: ["Allow"],
+  429: ["Retry-After"],
   503: ["Retry-After"],
 };
 
