@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { z } from "zod";
 import {
@@ -46,6 +47,30 @@ const ASYMMETRIC = [
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 ] as const;
 
+const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(item));
+
+const ORIGIN_RULE = "must be origins with commas between, as in https://shop.example";
+const isOrigin = (text: string) =>
+  /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+
+const PROXY_RULE =
+  "must be how many proxies there are, 1 to 16, or their addresses with commas between";
+const HOPS_MAX = 16;
+const trustProxy = z.union(
+  [z.coerce.number().int().min(1).max(HOPS_MAX), list(z.string().refine(isNetwork))],
+  PROXY_RULE,
+);
+function isNetwork(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const bits_max = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  const is_range = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= bits_max);
+  return bits_max > 0 && is_range && rest.length === 0;
+}
+
 const RATE_RULE = `must be requests a second, ${PER_SECOND_MIN} to ${PER_SECOND_MAX}, and a burst of at most ${BURST_MAX} behind a colon, as in 50:200; or 0`;
 /** "50:200"; null is no limit. */
 const rate = z
@@ -89,13 +114,13 @@ const processSettings = z.object({
   OIDC_ISSUER: httpUrl.optional(),
   OIDC_AUDIENCE: z.string().optional(),
   OIDC_JWKS_URL: httpUrl.optional(),
-  OIDC_ALGORITHMS: z
-    .string()
-    .transform((list) => list.split(","))
-    .pipe(z.array(z.enum(ASYMMETRIC, `must be some of ${ASYMMETRIC.join(",")}`)))
-    .prefault("RS256,PS256,ES256,EdDSA"),
+  OIDC_ALGORITHMS: list(z.enum(ASYMMETRIC, `must be some of ${ASYMMETRIC.join(",")}`)).prefault(
+    "RS256,PS256,ES256,EdDSA",
+  ),
   OIDC_ROLES_CLAIM: z.string().default("roles"),
   OIDC_CUSTOMER_CLAIM: z.string().optional(),
+  TRUST_PROXY: trustProxy.optional(),
+  CORS_ORIGINS: list(z.string().refine(isOrigin, ORIGIN_RULE)).default([]),
   RATE_LIMIT_PER_CALLER: rate,
   RATE_LIMIT_PER_CUSTOMER: rate,
   RATE_LIMIT_BAD_TOKENS: rate,

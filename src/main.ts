@@ -10,6 +10,7 @@ import { createApp } from "./http/app.ts";
 import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
 import { createRateLimits, ratesOf } from "./http/limits/rate-limits.ts";
+import { answerSafely } from "./http/safe-answers.ts";
 import { createHttpServer, drain } from "./http/server.ts";
 import { listenWidely } from "./listen.ts";
 import { createLog, type Log } from "./log.ts";
@@ -128,9 +129,14 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
     health,
     default_store,
     request_budget_ms,
+    trust_proxy: config.TRUST_PROXY,
   });
   const { refusal } = batcher;
-  const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
+  const server = createHttpServer(
+    answerSafely(refuseEarly(app, { refusal, request_budget_ms }), {
+      cors_origins: config.CORS_ORIGINS,
+    }),
+  );
   const listeners = await listenWidely(server, {
     port: config.PORT,
     host: config.HOST,

@@ -54,6 +54,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     OIDC_ALGORITHMS: ["RS256", "PS256", "ES256", "EdDSA"],
     OIDC_ROLES_CLAIM: "roles",
     AUDIT_PAUSES_SALES: false,
+    CORS_ORIGINS: [],
     RATE_LIMIT_PER_CALLER: null,
     RATE_LIMIT_PER_CUSTOMER: null,
     RATE_LIMIT_BAD_TOKENS: null,
@@ -149,6 +150,34 @@ test.each([
 });
 
 test.each([
+  ["TRUST_PROXY", "1", 1],
+  ["TRUST_PROXY", "16", 16],
+  ["TRUST_PROXY", "10.0.0.0/8,::1,2001:db8::/32", ["10.0.0.0/8", "::1", "2001:db8::/32"]],
+  ["CORS_ORIGINS", "https://a.example,http://b:81", ["https://a.example", "http://b:81"]],
+])("%s may be %s, a list or a number", (name, text, value) => {
+  expect(readConfig({ ...URLS, [name]: text })).toMatchObject({ [name]: value });
+});
+
+test.each([
+  ...["0", "17", "true", "10.0.0.0/33", "10.0.0.0/8/8", "proxy", "1,", "10.0.0.1, 10.0.0.2"].map(
+    (text) => ["TRUST_PROXY", text],
+  ),
+  ...[
+    "*",
+    "https://a.example/",
+    "a.example",
+    "null",
+    "ftp://a",
+    "https://A.example",
+    "https://a,",
+  ].map((text) => ["CORS_ORIGINS", text]),
+])("%s may not be %s", (name, text) => {
+  expect(new Set(named({ ...URLS, [`${name}`]: text }).map((of) => of?.split(".")[0]))).toEqual(
+    new Set([name]),
+  );
+});
+
+test.each([
   ["0", null],
   ["0:5", null],
   ["50", { per_second: 50, burst: 100 }],
@@ -179,7 +208,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([7, 22]);
+    expect([interpolated.length, handedOn.length]).toEqual([7, 25]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

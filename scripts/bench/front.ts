@@ -9,6 +9,7 @@ import { createApp } from "../../src/http/app.ts";
 import { readJson } from "../../src/http/body.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import { type RouteSpec, rawRoute } from "../../src/http/route.ts";
+import { answerSafely } from "../../src/http/safe-answers.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
@@ -43,7 +44,7 @@ async function main(kind: string | undefined) {
     request_budget_ms: config.REQUEST_BUDGET_MS,
     more_routes: [rawRoute(NOOP, answerConstant)],
   });
-  const server = createHttpServer(app);
+  const server = createHttpServer(answerSafely(app, { cors_origins: [] }));
   const listeners = await listenWidely(server, {
     port: config.PORT,
     host: config.HOST,

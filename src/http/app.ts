@@ -24,6 +24,8 @@ export type AppDeps = RouteDeps & {
   more_routes?: Route[];
   /** How many requests each may send; without it, any number. */
   limits?: Limits | null;
+  /** Whose X-Forwarded-For is believed: so many proxies, or those with these addresses. */
+  trust_proxy?: number | string[] | undefined;
 };
 
 /** The API, in reading order: what every request gets, the routes, what is no route, problems. */
@@ -32,6 +34,7 @@ export function createApp(deps: AppDeps) {
   app.disable("x-powered-by");
   app.disable("etag");
   app.set("query parser", "simple");
+  app.set("trust proxy", deps.trust_proxy ?? false);
 
   const { limits } = deps;
   const checkOwner = createOwnerCheck(deps);

@@ -18,6 +18,15 @@ const TRANSPORT = [
   "keep-alive",
   "transfer-encoding",
 ];
+/** What every answer tells browsers. */
+const SAFETY = [
+  "content-security-policy",
+  "cross-origin-opener-policy",
+  "cross-origin-resource-policy",
+  "referrer-policy",
+  "x-content-type-options",
+  "x-frame-options",
+];
 
 const TEXT_MAX = 1_000;
 
@@ -80,7 +89,7 @@ function createContract() {
 
 function findWrongHeader(answer: DocumentedAnswer, headers: Headers, conforms: Conforms) {
   const documented = Object.entries(answer.headers);
-  const names = [...TRANSPORT, ...documented.map(([name]) => name.toLowerCase())];
+  const names = [...TRANSPORT, ...SAFETY, ...documented.map(([name]) => name.toLowerCase())];
   const unknown = [...headers.keys()].find((name) => !names.includes(name));
   if (unknown !== undefined) return `the header ${unknown}`;
   for (const [name, { required, schema }] of documented) {

@@ -44,6 +44,8 @@ export async function openShop(
     databaseUrl?: string;
     auth?: AuthSettings;
     rates?: Rates;
+    trust_proxy?: number;
+    cors_origins?: string[];
   } = {},
 ) {
   readContract();

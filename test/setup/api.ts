@@ -8,6 +8,7 @@ import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import type { Rates } from "../../src/http/limits/limits.ts";
 import { createRateLimits } from "../../src/http/limits/rate-limits.ts";
+import { answerSafely } from "../../src/http/safe-answers.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listenWidely } from "../../src/listen.ts";
 import { createPool } from "../../src/postgres/client.ts";
@@ -28,6 +29,8 @@ export async function startApi({
   admits = true,
   auth = { mode: "off" },
   rates = { caller: null, customer: null, address: null },
+  trust_proxy,
+  cors_origins = [],
 }: {
   redisUrl: string;
   databaseUrl: string;
@@ -40,6 +43,8 @@ export async function startApi({
   auth?: AuthSettings;
   /** How many requests each may send: any number, unless the test is about that. */
   rates?: Rates;
+  trust_proxy?: number;
+  cors_origins?: string[];
 }) {
   const deciding = await openDecidingSide(redisUrl, { queue_max, backlog_limit, admits });
   const pool = createPool(databaseUrl, deciding.log);
@@ -79,9 +84,12 @@ export async function startApi({
     }),
     default_store: "main",
     request_budget_ms,
+    trust_proxy,
   });
   const { refusal } = deciding.batcher;
-  const server = createHttpServer(refuseEarly(app, { refusal, request_budget_ms }));
+  const server = createHttpServer(
+    answerSafely(refuseEarly(app, { refusal, request_budget_ms }), { cors_origins }),
+  );
   const address = { port: await freePort(), host: "127.0.0.1", variable: "PORT" };
   const listeners = await listenWidely(server, address);
   const { port } = server.address() as AddressInfo; // it listens on a port, not on a pipe
