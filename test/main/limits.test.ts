@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/gl
 import { Redis } from "ioredis";
 import { admit } from "../../scripts/admit.ts";
 import { createLog } from "../../src/log.ts";
-import { createApiKey } from "../../src/postgres/api-keys.ts";
 import { createPool } from "../../src/postgres/client.ts";
 import { send } from "../http/raw.ts";
 import { fresh } from "../http/shop.ts";
+import { createApiKey } from "../postgres/keys.ts";
 import { spawnApi, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 
