@@ -20,6 +20,8 @@ export const REASON_CHARS_MAX = 255;
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
 export const REFERENCE_CHARS_MAX = 255;
 export const NOTES_CHARS_MAX = 1_000;
+/** Of one request, together with its size: a thousand small ones would cost more than a large one. */
+export const HEADERS_MAX = 100;
 export const BODY_BYTES_MAX = 16 * 1024;
 /** Of a bulk route. */
 export const BULK_BYTES_MAX = 1024 * 1024;

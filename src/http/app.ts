@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { newRequestId } from "../domain/ids.ts";
+import { HEADERS_MAX } from "../domain/limits.ts";
 import { Rejection } from "../domain/rejection.ts";
 import type { Role } from "../domain/roles.ts";
 import type { Log } from "../log.ts";
@@ -55,6 +56,10 @@ export function createApp(deps: AppDeps) {
     // HTTP/1.1 demands it. The server leaves the refusal to us, so that it is a problem like any other.
     if (req.headers.host === undefined && req.httpVersion === "1.1") {
       throw new Rejection("INVALID_REQUEST", "The Host header is missing.");
+    }
+    if (req.rawHeaders.length > 2 * HEADERS_MAX) {
+      res.setHeader("Connection", "close"); // one that was left out may have said that there is a body
+      throw new Rejection("HEADERS_TOO_LARGE", `Send at most ${HEADERS_MAX} headers.`);
     }
     if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(deps.log, req, res));
     next();

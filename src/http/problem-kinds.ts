@@ -50,7 +50,7 @@ export const PROBLEMS: Record<ProblemCode, ProblemKind> = {
   HEADERS_TOO_LARGE: {
     status: 431,
     title: "Headers too large",
-    remedy: "Send less than 16 kB of request line and headers.",
+    remedy: "Send less than 16 kB of request line and headers, and at most 100 headers.",
   },
   HOLD_ALREADY_CONFIRMED: {
     status: 409,

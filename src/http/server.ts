@@ -8,20 +8,27 @@ import {
 import type { Server as Listener } from "node:net";
 import type { Duplex } from "node:stream";
 import { newRequestId } from "../domain/ids.ts";
+import { HEADERS_MAX } from "../domain/limits.ts";
 import { SERVER_LIMITS } from "../listen.ts";
 import { httpConnections, httpInFlight } from "../metrics.ts";
 import { problemBody } from "./problem.ts";
 import { PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
 const CONNECTIONS_MAX = 20_000;
+/** Requests of one connection that are not answered yet: nobody sends so many at once for good. */
+const PIPELINED_MAX = 1_000;
+/** Longer than any answer takes: then the client takes none of what was sent. */
+const SILENCE_MS_MAX = 60_000;
 const DRAIN_MS_MAX = 10_000;
 const DRAIN_CHECK_MS = 50;
 
 export function createHttpServer(
   app: RequestListener,
-  { connections_max = CONNECTIONS_MAX } = {},
+  { connections_max = CONNECTIONS_MAX, silence_ms_max = SILENCE_MS_MAX } = {},
 ): Server {
-  const server = createServer(SERVER_LIMITS, app);
+  const server = createServer(SERVER_LIMITS);
+  server.maxHeadersCount = HEADERS_MAX + 1; // so that one too many is seen; Node leaves out the others
+  server.timeout = silence_ms_max;
   limitConnections(server, connections_max);
   // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
@@ -33,6 +40,8 @@ export function createHttpServer(
       open.delete(res);
       httpInFlight.dec();
     });
+    if (open.size > PIPELINED_MAX) req.socket.destroy();
+    if (!req.socket.destroyed) app(req, res);
   });
   // An unknown Expect is a request like any other; Node would answer a bare 417.
   server.on("checkExpectation", (req, res) => server.emit("request", req, res));
