@@ -1,0 +1,28 @@
+const FIRST_MS = 100;
+const LONGEST_MS = 2_000;
+
+/**
+ * How long to wait before the next try: as long as the service asked for, and by chance up to twice as long with
+ * each try, so that those who failed together don't come back together.
+ * @param tries how many there were
+ * @param asked_seconds Retry-After, if there was any
+ */
+export function waitMs(tries: number, asked_seconds: number | undefined): number {
+  const longest = Math.min(FIRST_MS * 2 ** tries, LONGEST_MS);
+  return Math.ceil((asked_seconds ?? 0) * 1_000 + Math.random() * longest);
+}
+
+/** @throws the reason of `signal`, as soon as it is aborted */
+export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal?.addEventListener("abort", wake, { once: true });
+  });
+  signal?.throwIfAborted();
+}
