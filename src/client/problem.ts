@@ -1,8 +1,9 @@
 import type { Told } from "./read-answer.ts";
+import type { ProblemMembers } from "./types/problem-members.ts";
 
 /**
- * The service has said no. `code` says why, for programs, and never changes; `detail` says it for people.
- * What each code means, and what to do then, is on the service's page `/problems/<code>`.
+ * The service has said no. `code` says why, for programs, and never changes; `detail` says it for
+ * people. What a code means, and what to do then, is on the service's page `/problems/<code>`.
  */
 export class HoldfastProblem<Code extends string = string, Members = unknown> extends Error {
   override name = "HoldfastProblem";
@@ -36,9 +37,26 @@ export class HoldfastProblem<Code extends string = string, Members = unknown> ex
   }
 }
 
+export type ProblemCode = keyof ProblemMembers;
+
+/** Told apart by `code`: with it, TypeScript knows the `members`. */
+export type Problem = {
+  [Code in ProblemCode]: HoldfastProblem<Code, ProblemMembers[Code]>;
+}[ProblemCode];
+
+/** Whether the service has said no; if codes are given: and that this is one of them. */
+export function isProblem<Code extends ProblemCode = ProblemCode>(
+  error: unknown,
+  ...codes: Code[]
+): error is Extract<Problem, { code: Code }> {
+  if (!(error instanceof HoldfastProblem)) return false;
+  return codes.length === 0 || codes.some((code) => code === error.code);
+}
+
 /**
- * No try got an answer that settles it. A read has done nothing. Whether a write was done is not known: ask again
- * under the same `idempotencyKey`, it takes effect at most once. `cause` is what the last try got instead.
+ * No try got an answer that settles it. A read has done nothing. Whether a write was done is not known:
+ * ask again under the same `idempotencyKey`, it takes effect at most once. `cause` is what the last try
+ * got instead.
  */
 export class HoldfastUnanswered extends Error {
   override name = "HoldfastUnanswered";

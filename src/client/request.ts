@@ -11,10 +11,10 @@ const TRIES = 8;
 
 /** Not decided, or not known: the same again, under the same key, does no harm and may help. */
 const RETRIED = [429, 502, 503, 504];
-/** Nothing was done in this try; but nobody has looked at the key, and so a try before may have been done. */
+/** Nothing was done in this try; but nobody has looked at the key: a try before may have been done. */
 const LEAVE_OPEN = [401, 403, 408, 429, 503];
 
-/** Makes the one function that sends: each request is tried until it is settled, or its caller's patience ends. */
+/** Makes the function that sends: it tries until a request is settled, or its caller's patience ends. */
 export function createRequest(settings: ClientSettings) {
   const base = baseOf(settings.url);
   const fetch: Fetch = settings.fetch ?? ((url, init) => globalThis.fetch(url, init));

@@ -2,8 +2,8 @@ const FIRST_MS = 100;
 const LONGEST_MS = 2_000;
 
 /**
- * How long to wait before the next try: as long as the service asked for, and by chance up to twice as long with
- * each try, so that those who failed together don't come back together.
+ * How long to wait before the next try: as long as the service asked for, and by chance up to so much
+ * more, twice as much with each try: those who failed together must not come back together.
  * @param tries how many there were
  * @param asked_seconds Retry-After, if there was any
  */
