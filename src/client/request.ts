@@ -48,7 +48,6 @@ export function createRequest(settings: ClientSettings) {
         () => attempt(fetch, url, { ...init, headers }, patience_ms, signal),
         options,
       );
-      signal?.throwIfAborted();
       if ("answer" in tried) {
         const { status, headers } = tried.answer;
         const replayed = headers.get("idempotent-replayed") === "true";
@@ -56,6 +55,7 @@ export function createRequest(settings: ClientSettings) {
         return { status, headers, body, replayed, idempotencyKey: key, tries };
       }
 
+      signal?.throwIfAborted();
       const { told, failure } = tried;
       const open = told === undefined || LEAVE_OPEN.includes(told.status) || isUnknown(told);
       if (told === undefined || isUnknown(told)) may_be_done = true;
@@ -109,9 +109,10 @@ function queryText(query: Query = {}): string {
 /** A key for whatever is no read: so that a second try is none of a second thing. */
 function keyOf(method: Method, { idempotencyKey, body }: RequestOptions): string | undefined {
   if (method === "GET") return undefined;
-  if (idempotencyKey !== undefined) return idempotencyKey;
   const named = typeof body === "object" && body !== null && "idempotency_key" in body;
-  return named && typeof body.idempotency_key === "string" ? body.idempotency_key : newKey();
+  const key = idempotencyKey ?? (named ? body.idempotency_key : undefined) ?? newKey();
+  if (typeof key === "string" && /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new TypeError("An idempotency key has 1 to 255 printable ASCII characters.");
 }
 
 function initOf(method: Method, key: string | undefined, options: RequestOptions) {

@@ -14,7 +14,7 @@ export type Patience = {
 export type ClientSettings = Patience & {
   /** Where the service is: `https://stock.example.com`. */
   url: string;
-  /** An API key or a token of your issuer; a function is asked before each try. */
+  /** An API key or a token of your issuer; a function is asked before each try, and ends by itself. */
   token?: string | (() => string | Promise<string>) | undefined;
   /** In place of the platform's. */
   fetch?: Fetch | undefined;

@@ -1,4 +1,4 @@
-const FIRST_MS = 100;
+const FIRST_MS = 200;
 const LONGEST_MS = 2_000;
 
 /**
@@ -8,7 +8,7 @@ const LONGEST_MS = 2_000;
  * @param asked_seconds Retry-After, if there was any
  */
 export function waitMs(tries: number, asked_seconds: number | undefined): number {
-  const longest = Math.min(FIRST_MS * 2 ** tries, LONGEST_MS);
+  const longest = Math.min(FIRST_MS * 2 ** (tries - 1), LONGEST_MS);
   return Math.ceil((asked_seconds ?? 0) * 1_000 + Math.random() * longest);
 }
 
