@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { until } from "../../scripts/until.ts";
+import { createClient, isProblem } from "../../src/client/client.ts";
 
-const PATIENCE_MS = 90_000;
-const RETRY_MS = 100;
+// So long that a process may die in the middle, and come back.
+const PATIENCE = { timeoutMs: 90_000, tryTimeoutMs: 90_000, tries: 1_000 };
 
 // Of whatever is answered, what the script looks at. /v1 spells some of it otherwise.
 const answerShape = z.looseObject({
@@ -20,37 +19,25 @@ const answerShape = z.looseObject({
 export type Answer = { status: number; body: z.infer<typeof answerShape> };
 export type Checkout = ReturnType<typeof createCheckout>;
 
-/**
- * What a shop asks of the API. A connection that fails, 503 and 504 are asked again with the same key, until
- * there is an answer that says what happened: so a process may die in the middle.
- */
+/** What a shop asks of the API, and what it is told: a refusal is an answer, too. */
 export function createCheckout(url: string) {
+  const { request } = createClient({ url, ...PATIENCE });
+
   async function call(
-    method: string,
+    method: Parameters<typeof request>[0],
     path: string,
     body?: object,
-    key: string = randomUUID(),
+    idempotencyKey?: string,
   ): Promise<Answer> {
-    const give_up_at = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const response = await send(method, path, body, key).catch(() => null);
-      const text = response && (await response.text().catch(() => null));
-      const { status = 0 } = response ?? {};
-      const is_told = text && status !== 503 && status !== 504;
-      if (is_told) return { status, body: answerShape.parse(JSON.parse(text)) };
-      if (performance.now() > give_up_at) {
-        throw new Error(`${method} ${path}: no answer, at last ${status} ${text}`);
-      }
-      await sleep(RETRY_MS);
+    try {
+      const { status, body: told } = await request(method, path, { body, idempotencyKey });
+      return { status, body: answerShape.parse(told) };
+    } catch (error) {
+      if (!isProblem(error)) throw error;
+      const { status, code, members } = error;
+      return { status, body: answerShape.parse({ ...members, code }) };
     }
   }
-
-  const send = (method: string, path: string, body: object | undefined, key: string) =>
-    fetch(`${url}${path}`, {
-      method,
-      headers: { "content-type": "application/json", "Idempotency-Key": key },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    });
 
   const post = (path: string, body: object, key?: string) => call("POST", path, body, key);
   const mustPass = async (answering: Promise<Answer>) => {
