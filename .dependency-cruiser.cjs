@@ -41,10 +41,27 @@ const doors = [
   to: { path: `node_modules/(@types/)?${name}/` },
 }));
 
+// The client runs in other people's programs and pages: it brings everything it needs.
+const client = [
+  {
+    name: "client-imports-nothing-but-itself",
+    severity: "error",
+    from: { path: "^src/client/" },
+    to: { pathNot: "^src/client/" },
+  },
+  {
+    name: "the-processes-are-no-clients",
+    severity: "error",
+    from: { path: "^(src/(?!client/)|worker/)" },
+    to: { path: "^src/client/" },
+  },
+];
+
 module.exports = {
   forbidden: [
     ...layers,
     ...doors,
+    ...client,
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "no-missing-files",

@@ -56,6 +56,10 @@ const BREAKERS: [file: string, line: string, rules: string[]][] = [
   ],
   ["src/redis/c.ts", 'import "express";', ["express-only-behind-its-door"]],
   ["src/http/b.ts", 'import "jose";', ["jose-only-behind-its-door"]],
+  ["src/client/a.ts", 'import "../domain/fine.ts";', ["client-imports-nothing-but-itself"]],
+  ["src/client/b.ts", 'import "node:fs";', ["client-imports-nothing-but-itself"]],
+  ["src/client/c.ts", 'import "zod";', ["client-imports-nothing-but-itself"]],
+  ["src/http/c.ts", 'import "../client/fine.ts";', ["the-processes-are-no-clients"]],
   ["src/domain/d.ts", 'import "./e.ts";', ["no-cycles"]],
   ["src/domain/f.ts", 'import "./nowhere.ts";', ["no-missing-files"]],
 ];
@@ -69,6 +73,7 @@ const ALLOWED: [file: string, line: string][] = [
     "src/http/fine.ts",
     'import "express"; import "../redis/fine.ts"; import "../postgres/fine.ts";',
   ],
+  ["src/client/fine.ts", "export type Fine = string;"],
   ["worker/fine.ts", 'import "../src/redis/fine.ts"; import "../src/postgres/fine.ts";'],
   ["worker/main.ts", 'import "./fine.ts"; import "../src/fine.ts";'],
   ["scripts/fine.ts", 'import "pg"; import "../src/redis/fine.ts";'],
