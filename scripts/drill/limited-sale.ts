@@ -1,3 +1,4 @@
+import { createClient } from "../../src/client/client.ts";
 import type { Stack } from "./stack.ts";
 
 /** The rules of a thing that is sold by rules. Times are ms since 1970. */
@@ -78,11 +79,11 @@ export async function setRules(
   { api_url }: Pick<Stack, "api_url">,
   sale: LimitedSale,
 ): Promise<void> {
-  const put = [...sale].map(async ([sku, limits]) => {
-    const response = await fetch(`${api_url}/v1/rules/${sku}`, {
-      method: "PUT",
-      headers: { "Content-Type": "application/json", "Idempotency-Key": `drill-rules-${sku}` },
-      body: JSON.stringify({
+  const { rules } = createClient({ url: api_url });
+  const put = [...sale].map(([sku, limits]) =>
+    rules.set(
+      sku,
+      {
         opensAt: new Date(limits.opens_at).toISOString(),
         maxPerCustomer: limits.max_per_customer,
         maxActiveHolds: limits.max_active_holds,
@@ -90,9 +91,9 @@ export async function setRules(
         maxHoldSeconds: limits.max_hold_seconds,
         maxExtensions: limits.max_extensions,
         returnsFree: limits.returns_free,
-      }),
-    });
-    if (!response.ok) throw new Error(`the rules of ${sku} were refused: ${await response.text()}`);
-  });
+      },
+      { idempotencyKey: `drill-rules-${sku}` },
+    ),
+  );
   await Promise.all(put);
 }

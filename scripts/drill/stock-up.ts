@@ -1,9 +1,7 @@
-import { z } from "zod";
+import { createClient } from "../../src/client/client.ts";
 import { untilRecorded } from "./drain.ts";
 import type { Offer } from "./shopper-plan.ts";
 import type { Stack } from "./stack.ts";
-
-const result = z.object({ status: z.literal(["APPLIED", "REPLAYED"]) });
 
 /** Puts the offer on the shelves as a shop would, and returns when the ledger knows of it, too. */
 export async function stockUp(
@@ -11,13 +9,9 @@ export async function stockUp(
   offer: Offer,
 ): Promise<void> {
   const lines = [...offer].map(([sku, onHand]) => ({ sku, onHand }));
-  const response = await fetch(`${stack.api_url}/v1/stock:bulk`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "Idempotency-Key": "drill-stock" },
-    body: JSON.stringify(lines),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`the products could not be stocked: ${text}`);
-  for (const line of text.trimEnd().split("\n")) result.parse(JSON.parse(line));
+  const { stock } = createClient({ url: stack.api_url });
+  const results = await stock.bulk(lines, { idempotencyKey: "drill-stock" });
+  const refused = results.find(({ status }) => status === "REFUSED");
+  if (refused) throw new Error(`the products could not be stocked: ${JSON.stringify(refused)}`);
   await untilRecorded(stack);
 }
