@@ -1,4 +1,5 @@
 import { ACCESS } from "./list/access.ts";
+import { CLIENT } from "./list/client.ts";
 import { DECIDING } from "./list/deciding.ts";
 import { LEDGER } from "./list/ledger.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
@@ -18,4 +19,5 @@ export const MUTANTS: Mutant[] = [
   ...LEDGER,
   ...SALE,
   ...ACCESS,
+  ...CLIENT,
 ];

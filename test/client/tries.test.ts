@@ -48,11 +48,16 @@ describe("what is asked again, under the same key", () => {
     expect(keys().size).toBe(1);
   });
 
-  test("an answer without an end", async () => {
+  test("an answer without an end, of which it reads no more than a part", async () => {
+    let sent = 0;
     server.say(
       (res) => {
         res.writeHead(200, { "content-type": "application/json" });
         const chunk = Buffer.alloc(1024 * 1024, " ");
+        const { socket } = res; // it is taken away from the answer at the end
+        res.on("close", () => {
+          sent = Number(socket?.bytesWritten);
+        });
         const more = () => res.destroyed || res.write(chunk) === false || setImmediate(more);
         res.on("drain", more);
         more();
@@ -61,6 +66,8 @@ describe("what is asked again, under the same key", () => {
     );
     await client.holds.reserve(wish, { tryTimeoutMs: 60_000 });
     expect(server.asked().length).toBe(2);
+    await until("the answer is given up", () => sent > 0 || undefined);
+    expect(sent).toBeLessThan(100 * 1024 * 1024);
   });
 
   test("not before Retry-After", async () => {
