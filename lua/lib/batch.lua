@@ -70,17 +70,29 @@ local function call_with_all(command, key, args)
   end
 end
 
+-- How many requests there are: the first argument, or what it begins with when some of them are traced.
+local function request_count(text)
+  return whole(text) or whole(string.match(text or "", "^%d+")) or 0
+end
+
+-- The place of the request that is being decided; 0 before and afterwards.
+local deciding = 0
+
 -- Runs decide once for each request and returns what every batch script replies: Redis's clock in ms
 -- (the API keeps its request deadlines on it) and one tuple for each request, in order.
 local function decide_all(decide)
   local replies = {}
-  for i = 1, whole(next_arg()) or 0 do replies[i] = decide() end
+  for i = 1, request_count(next_arg()) do
+    deciding = i
+    replies[i] = decide()
+  end
+  deciding = 0
   return { now, replies }
 end
 
 -- Replies the same word to each request, without a look at any of them.
 local function refuse_all(word)
   local replies = {}
-  for i = 1, whole(ARGV[1]) or 0 do replies[i] = { word } end
+  for i = 1, request_count(ARGV[1]) do replies[i] = { word } end
   return { now, replies }
 end

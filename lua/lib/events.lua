@@ -51,7 +51,25 @@ local function next_seq()
   return seq_before + #events + 1
 end
 
+-- The W3C traceparents of the requests that are traced, by place: behind the count of requests the first
+-- argument has ` <place>=<traceparent>` of each. A count alone is shorter, and then nothing is looked for.
+local traceparents = nil
+if #(ARGV[1] or "") > 15 then
+  traceparents = {}
+  for place, traceparent in string.gmatch(ARGV[1], " (%d+)=(00%-%x+%-%x+%-%x%x)") do
+    traceparents[whole(place)] = traceparent
+  end
+end
+
+-- The payload with the trace of the request that makes the event, so that its recording can be found by it.
+local function traced(payload)
+  local traceparent = traceparents[deciding]
+  if not traceparent then return payload end
+  return string.sub(payload, 1, -2) .. ',"traceparent":"' .. traceparent .. '"}'
+end
+
 local function add_event(event_id, event_type, payload)
+  if traceparents then payload = traced(payload) end
   events[#events + 1] = { event_id = event_id, type = event_type, payload = payload }
 end
 

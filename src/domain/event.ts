@@ -125,7 +125,8 @@ export type WaiterPayload = Happening & Waiter;
 
 /**
  * A fact that happened. `seq` counts a partition's events without gaps; `generation` is the admission of Redis
- * under which it did, 0 before the first one; `payload_json` is what was said.
+ * under which it did, 0 before the first one; `payload_json` is what was said; `traceparent` is the span of
+ * the request that made it, when that was traced.
  */
 type Fact<Type extends EventType, Payload> = {
   event_id: string;
@@ -134,6 +135,7 @@ type Fact<Type extends EventType, Payload> = {
   type: Type;
   payload: Payload;
   payload_json: string;
+  traceparent?: string | undefined;
 };
 export type HoldEvent = Fact<HoldEventType, HoldPayload>;
 export type StockEvent = Fact<StockEventType, StockPayload>;

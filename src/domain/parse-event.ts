@@ -27,6 +27,7 @@ const EVENT_VERSIONS = [1];
 const MILLIS_MAX = 8.64e15;
 const UUID_PATTERN = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const SEQ_PATTERN = /^[1-9][0-9]{0,14}$/;
+const TRACEPARENT_PATTERN = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const GENERATION_PATTERN = /^[1-9][0-9]{0,8}$/;
 
 /** An entry that is no event. `message` says which field and why. */
@@ -54,7 +55,8 @@ export function parseEvent(fields: Record<string, string>): InventoryEvent {
       : Number(matching(GENERATION_PATTERN, fields.generation, "generation"));
   const payload_json = text(fields.payload, "payload");
   const payload = members(jsonOf(payload_json), "payload");
-  const envelope = { event_id, seq, generation, payload_json };
+  const traceparent = traceparentIn(payload.traceparent);
+  const envelope = { event_id, seq, generation, payload_json, traceparent };
   if (isHoldType(type)) return { ...envelope, type, payload: readHoldPayload(type, payload) };
   if (isRulesType(type)) return { ...envelope, type, payload: readRulesPayload(payload) };
   if (isPaymentType(type)) return { ...envelope, type, payload: readPaymentPayload(payload) };
@@ -190,6 +192,10 @@ function recordIn(json: unknown): [key: string, text: string] | undefined {
   const [key, text]: unknown[] = Array.isArray(json) ? json : [];
   return typeof key === "string" && typeof text === "string" ? [key, text] : undefined;
 }
+
+// Nor is a trace worth an event: what is none is left out.
+const traceparentIn = (value: unknown) =>
+  typeof value === "string" && TRACEPARENT_PATTERN.test(value) ? value : undefined;
 
 function readHoldLine(json: unknown, i: number) {
   const line = members(json, `lines.${i}`);
