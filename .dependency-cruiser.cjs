@@ -62,6 +62,19 @@ module.exports = {
     ...layers,
     ...doors,
     ...client,
+    // Nobody pays for traces that nobody has asked for: not even the loading of what makes them.
+    {
+      name: "trace-sdk-only-behind-its-door",
+      severity: "error",
+      from: { path: "^(src|worker)/", pathNot: "^src/tracing-sdk\\.ts$" },
+      to: { path: "node_modules/@opentelemetry/(?!api/)" },
+    },
+    {
+      name: "trace-sdk-is-loaded-late",
+      severity: "error",
+      from: {},
+      to: { path: "^src/tracing-sdk\\.ts$", dynamic: false },
+    },
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
     {
       name: "no-missing-files",

@@ -83,6 +83,11 @@ const rate = z
   .refine((rate) => rate === null || isRate(rate), RATE_RULE)
   .prefault("0");
 
+const SAMPLERS = [
+  ...["always_on", "always_off", "traceidratio"],
+  ...["parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"],
+] as const;
+
 // .env.example explains each of these; a test holds the two together.
 const processSettings = z.object({
   REDIS_URL: redisUrl,
@@ -125,6 +130,10 @@ const processSettings = z.object({
   RATE_LIMIT_PER_CUSTOMER: rate,
   RATE_LIMIT_BAD_TOKENS: rate,
   RECOVERY: z.enum(["auto", "manual"]).default("auto"),
+  // Looked at here, so that a typo is refused; the SDK reads them, and what else the standard has, by itself.
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_TRACES_SAMPLER: z.enum(SAMPLERS).optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).optional(),
 });
 
 const upSettings = z.object({

@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { spanFields } from "./tracing.ts";
 
 export type Log = ReturnType<typeof createLog>;
 
@@ -12,6 +13,7 @@ export function createLog(name: "api" | "worker", level: string) {
     name,
     level,
     base: { name, pid: process.pid },
+    mixin: spanFields,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: safeError },

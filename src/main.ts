@@ -37,6 +37,7 @@ import { createStores } from "./redis/stores.ts";
 import { createStream } from "./redis/stream.ts";
 import { createWaiting } from "./redis/waiting.ts";
 import { exitWithReason, stopOnSignals } from "./shutdown.ts";
+import { startTracing, stopTracing } from "./tracing.ts";
 
 async function main() {
   const config = readConfig();
@@ -51,6 +52,9 @@ async function main() {
 
 // An API process: clients → app → listen → stop.
 async function serve(config: Config, auth: AuthSettings, log: Log) {
+  await startTracing(config, "holdfast-api", (said) =>
+    log.warn({ said }, "traces can't be delivered"),
+  );
   const redis = createRedis(config.REDIS_URL, log);
   await untilReady(redis);
   await checkServer(redis, log);
@@ -157,6 +161,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
     },
     () => pool.end(),
     async () => access?.stop(),
+    stopTracing,
   ]);
 }
 

@@ -127,6 +127,9 @@ test.each([
   ["DEFAULT_STORE", "s".repeat(65)],
   ["DEFAULT_STORE", "a@b"],
   ["LOG_LEVEL", "INFO"],
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"],
+  ["OTEL_TRACES_SAMPLER", "sometimes"],
+  ["OTEL_TRACES_SAMPLER_ARG", "1.1"],
 ])("%s may not be %s", (name, value) => {
   expect(named({ ...URLS, [name]: value })).toEqual([name]);
 });
@@ -208,7 +211,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([7, 25]);
+    expect([interpolated.length, handedOn.length]).toEqual([7, 28]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

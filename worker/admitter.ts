@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Span } from "@opentelemetry/api";
 import { type AdmissionState, judge } from "../src/domain/recovery.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
@@ -9,6 +10,7 @@ import type { HeldUnits } from "../src/redis/held-units.ts";
 import type { Keys } from "../src/redis/keys.ts";
 import type { RedisSide, Restoring } from "../src/redis/restoring.ts";
 import type { Scripts } from "../src/redis/scripts.ts";
+import { currentTracer, failSpan } from "../src/tracing.ts";
 import { type Agent, isBug } from "./loop.ts";
 import { recoveryGeneration, recoveryWaiting } from "./metrics.ts";
 import { reportAdmission } from "./recovery-report.ts";
@@ -21,7 +23,12 @@ const TOUCH_EVERY_MS = 2_000;
 
 /** A step is done; PAUSE: the next one has to wait for somebody else. */
 type Step = "DONE" | "PAUSE";
-type Work = { ledger: LedgerSide; steps: AsyncGenerator<Step, void>; touched_at: number };
+type Work = {
+  ledger: LedgerSide;
+  steps: AsyncGenerator<Step, void>;
+  touched_at: number;
+  span: Span | undefined;
+};
 
 /**
  * Lets Redis in again when it may have lost data, that is when its scripts or its generation are gone:
@@ -57,7 +64,8 @@ export function createAdmitter(deps: {
       if (!found || found.settled) return 0;
       const ledger = await deps.openAdmission();
       if (!ledger) return 0;
-      work = { ledger, steps: admit(ledger), touched_at: monotonicNow() };
+      const span = currentTracer()?.startSpan("admit redis");
+      work = { ledger, steps: admit(ledger), touched_at: monotonicNow(), span };
     }
     try {
       await stayInTouch(work);
@@ -65,6 +73,7 @@ export function createAdmitter(deps: {
       if (done) await close();
       return !done && value === "PAUSE" ? 0 : 1;
     } catch (error) {
+      if (work?.span) failSpan(work.span, "BEGUN_ANEW");
       await close();
       throw error;
     }
@@ -207,6 +216,7 @@ export function createAdmitter(deps: {
     const ended = work;
     work = null;
     if (!ended) return;
+    ended.span?.end();
     await ended.steps.return().catch(() => {}); // what it has begun is begun anew
     await ended.ledger.close().catch(() => {}); // its connection may be what failed
   }

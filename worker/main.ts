@@ -38,6 +38,7 @@ import { createStores } from "../src/redis/stores.ts";
 import { createStream } from "../src/redis/stream.ts";
 import { createWaiting } from "../src/redis/waiting.ts";
 import { exitWithReason, stopOnSignals } from "../src/shutdown.ts";
+import { startTracing, stopTracing } from "../src/tracing.ts";
 import { createAdmitter } from "./admitter.ts";
 import { createAuditor } from "./auditor.ts";
 import { createCounter } from "./counter.ts";
@@ -65,6 +66,9 @@ const SWEEPER_CALL_MAX = 50;
 async function main() {
   const config = readConfig();
   const log = createLog("worker", config.LOG_LEVEL);
+  await startTracing(config, "holdfast-worker", (said) =>
+    log.warn({ said }, "traces can't be delivered"),
+  );
 
   const redis = createRedis(config.REDIS_URL, log);
   const blocking = createBlockingRedis(config.REDIS_URL, log, BLOCK_MS);
@@ -222,6 +226,7 @@ async function main() {
       subscriber.disconnect();
     },
     () => pool.end(),
+    stopTracing,
   ]);
 }
 

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { SpanKind } from "@opentelemetry/api";
 import { compareEntryIds } from "../src/domain/entry-id.ts";
+import type { InventoryEvent } from "../src/domain/event.ts";
 import { MalformedEvent, parseEvent } from "../src/domain/parse-event.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import { isRefusal } from "../src/postgres/client.ts";
 import type { Applied, Recording } from "../src/postgres/recording.ts";
 import type { Consumer, Entry } from "../src/redis/consumer.ts";
+import { inSpan } from "../src/tracing.ts";
 import type { Agent } from "./loop.ts";
 import {
   recorderActive,
@@ -166,7 +169,9 @@ export function createRecorder({
     let refused: LiveEntry[];
     try {
       const events = entries.map(({ fields }) => parseEvent(fields));
-      const applied = await to.apply(events, last.id, { all_read_at });
+      const applied = await inSpan("record events", spanOf(events), () =>
+        to.apply(events, last.id, { all_read_at }),
+      );
       noteApplied(applied);
       stopTimer();
       refused = entries.filter((_, i) => applied.refused.has(events[i]?.event_id ?? ""));
@@ -268,6 +273,13 @@ export function createRecorder({
 
   return { name: "recorder", idle_ms: STANDBY_MS, runOnce, close };
 }
+
+// The trace of a request ends here.
+const spanOf = (events: InventoryEvent[]) => ({
+  kind: SpanKind.CONSUMER,
+  attributes: { "messaging.batch.message_count": events.length },
+  about: [...new Set(events.flatMap(({ traceparent }) => traceparent ?? []))],
+});
 
 // Claiming brings this consumer's own entries once more, hence by id.
 function inOrder(entries: LiveEntry[]): LiveEntry[] {

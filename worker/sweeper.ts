@@ -2,6 +2,7 @@ import { newRequestId } from "../src/domain/ids.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import type { Inventory } from "../src/redis/inventory.ts";
+import { inSpan } from "../src/tracing.ts";
 import type { Agent } from "./loop.ts";
 import { sweeperHolds, sweeperLateSeconds } from "./metrics.ts";
 
@@ -31,14 +32,17 @@ export function createSweeper({
     const due = await dueHolds(now, SWEEP_MAX);
     const context = { request_id: newRequestId(), deadline: monotonicNow() + CALL_MS_MAX };
     // Submitted together, they share calls. One that fails must not hide what became of the others.
-    const results = await Promise.allSettled(
-      due.map(async ({ hold_id, due_at }) => {
-        const outcome = await inventory.expireHold(hold_id, context);
-        sweeperHolds.inc({ outcome });
-        if (outcome === "EXPIRED") sweeperLateSeconds.observe(Math.max(0, now - due_at) / 1000);
-        return { hold_id, outcome };
-      }),
-    );
+    const expireAll = () =>
+      Promise.allSettled(
+        due.map(async ({ hold_id, due_at }) => {
+          const outcome = await inventory.expireHold(hold_id, context);
+          sweeperHolds.inc({ outcome });
+          if (outcome === "EXPIRED") sweeperLateSeconds.observe(Math.max(0, now - due_at) / 1000);
+          return { hold_id, outcome };
+        }),
+      );
+    const attributes = { "holdfast.holds": due.length };
+    const results = due.length > 0 ? await inSpan("expire holds", { attributes }, expireAll) : [];
     const failed = results.find((result) => result.status === "rejected");
     const done = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     const idsOf = (word: string) =>

@@ -14,6 +14,8 @@ export type RequestContext = {
   deadline: number;
   /** The route's pattern, for metrics; set once a route has matched. */
   route: string;
+  /** What it was refused with, or failed with. */
+  problem_code?: string;
   /** Who calls: NOBODY until that was asked, and on public routes. */
   caller: Caller;
   /** The caller's name, for the history of what it changes; undefined when it has none. */

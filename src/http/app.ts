@@ -17,6 +17,7 @@ import type { Limits } from "./limits/limits.ts";
 import { sendProblem } from "./problem.ts";
 import type { Handler, Method, Route, RouteSpec } from "./route.ts";
 import { createRoutes } from "./routes.ts";
+import { traceRequest } from "./traced.ts";
 
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
@@ -62,7 +63,7 @@ export function createApp(deps: AppDeps) {
       throw new Rejection("HEADERS_TOO_LARGE", `Send at most ${HEADERS_MAX} headers.`);
     }
     if (deps.log.isLevelEnabled("debug")) res.once("close", () => logRequest(deps.log, req, res));
-    next();
+    traceRequest(req, res, next);
   });
 
   const routes = [...createRoutes(deps), ...(deps.more_routes ?? [])];

@@ -17,8 +17,10 @@ export type Problem = {
 
 /** Answers an error of any origin as the RFC 9457 problem it is; logs what somebody must look at. */
 export function sendProblem(res: Response, error: unknown, log: Log): void {
-  const { request_id, route } = contextOf(res);
+  const context = contextOf(res);
+  const { request_id, route } = context;
   const problem = noteProblem(error, request_id, log);
+  context.problem_code = problem.code;
   if (problem.retry_after !== undefined) res.setHeader("Retry-After", problem.retry_after);
   const members = route.startsWith("/v1/") ? camelCasedMembers(problem.members) : problem.members;
   const body = problemBody({ ...problem, members }, request_id);

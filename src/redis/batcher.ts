@@ -6,10 +6,19 @@ import {
   shedRequests,
 } from "../metrics.ts";
 import { monotonicNow } from "../now.ts";
+import { failSpan } from "../tracing.ts";
 import type { Clock } from "./clock.ts";
 import type { Keys } from "./keys.ts";
 import { failedOutcome, Overloaded, Recovering, RedisFault } from "./outcome.ts";
 import { createPace } from "./pace.ts";
+import {
+  type AskingSpan,
+  countArgument,
+  endAsking,
+  failAsking,
+  startAsking,
+  startCall,
+} from "./script-spans.ts";
 import { READ_SCRIPTS, type ScriptName } from "./scripts.ts";
 
 /** Two: while Redis works on one batch and its fsync, the next is there already. More would be smaller. */
@@ -34,6 +43,7 @@ type Waiting = {
   /** An earlier call with this request may have been executed. */
   maybe_executed: boolean;
   settled: boolean;
+  asking: AskingSpan | undefined;
   resolve: (reply: Tuple) => void;
   reject: (error: Error) => void;
 };
@@ -82,6 +92,7 @@ export function createBatcher(deps: {
           deadline,
           maybe_executed: false,
           settled: false,
+          asking: startAsking(script),
           resolve,
           reject,
         },
@@ -150,6 +161,7 @@ export function createBatcher(deps: {
     const sent = monotonicNow();
     const stopTimer = redisCallSeconds.startTimer({ script });
     redisBatchSize.observe({ script }, batch.length);
+    const span = startCall(script, batch);
     try {
       const { keys, args } = joinRequests(script, batch);
       const reply = await deps.call(script, keys, args);
@@ -159,8 +171,10 @@ export function createBatcher(deps: {
       for (const [i, waiting] of batch.entries()) settle(waiting, tuples[i]);
       pace.learn(batch.length, { full, busy: queued > 0 });
     } catch (error) {
-      retryOrFail(script, batch, error);
+      const outcome = retryOrFail(script, batch, error);
+      if (span) failSpan(span, outcome);
     } finally {
+      span?.end();
       stopTimer();
       in_flight.delete(batch);
       planStart();
@@ -169,7 +183,7 @@ export function createBatcher(deps: {
 
   function joinRequests(script: ScriptName, batch: Waiting[]) {
     const keys = READ_SCRIPTS.has(script) ? [] : [...deps.keys.shared];
-    const args = [String(batch.length)];
+    const args = [countArgument(script, batch)];
     for (const { request, deadline } of batch) {
       keys.push(...request.keys);
       args.push(String(Math.floor(deps.clock.fromLocal(deadline))), ...request.args);
@@ -180,6 +194,7 @@ export function createBatcher(deps: {
   function settle(waiting: Waiting, tuple: Tuple | undefined) {
     if (waiting.settled) return;
     waiting.settled = true;
+    endAsking(waiting.asking, tuple?.[0] ?? "LATE");
     if (tuple && tuple[0] !== "LATE") waiting.resolve(tuple);
     else waiting.reject(fault(waiting, "The request's time was over before Redis came to it."));
   }
@@ -198,10 +213,12 @@ export function createBatcher(deps: {
       else fail(waiting, "Redis could not be asked.", error);
     }
     if (again.length > 0) setTimeout(() => enqueue(script, again), RETRY_MS);
+    return outcome;
   }
 
   function fail(waiting: Waiting, message: string, cause?: unknown) {
     waiting.settled = true;
+    failAsking(waiting.asking, waiting.maybe_executed ? "UNKNOWN" : "NOT_EXECUTED");
     waiting.reject(fault(waiting, message, cause));
   }
 

@@ -21,9 +21,9 @@ export const RECORDING: Mutant[] = [
     breaks: "entries are acknowledged before they are recorded, and lost when that fails",
     promise: "G7",
     file: "worker/recorder.ts",
-    text: "      const applied = await to.apply(",
+    text: '      const applied = await inSpan("record events"',
     instead: `      await consumer.ack(entries.map(({ id }) => id));
-      const applied = await to.apply(`,
+      const applied = await inSpan("record events"`,
     tests: ["test/worker/postgres-faults.test.ts"],
   },
   {
