@@ -112,6 +112,7 @@ const processSettings = z.object({
   EVENTS_KEPT_DAYS: whole(1, 36_500, 90),
   AUDIT_LOG_KEPT_DAYS: whole(1, 36_500, 365),
   READY_LAG_SECONDS_MAX: whole(1, 86_400, 60),
+  STOP_NOTICE_MS: whole(0, 5_000, 1_000),
   LOW_STOCK_UNITS: whole(0, 1_000_000, 10),
   EXPIRY_JITTER_MS: whole(0, 3_600_000, 0),
   AUDIT_PAUSES_SALES: z.stringbool({ truthy: ["true"], falsy: ["false"] }).default(false),

@@ -11,7 +11,7 @@ import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
 import { createRateLimits, ratesOf } from "./http/limits/rate-limits.ts";
 import { answerSafely } from "./http/safe-answers.ts";
-import { createHttpServer, drain } from "./http/server.ts";
+import { checkStays, createHttpServer, drain } from "./http/server.ts";
 import { listenWidely } from "./listen.ts";
 import { createLog, type Log } from "./log.ts";
 import { createPool } from "./postgres/client.ts";
@@ -97,6 +97,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
   const compareSides = () => readLag({ ...stream, readProgress: ledger.readProgress });
 
   const checks = {
+    running: () => checkStays(server),
     redis: () => stream.ping(),
     admission: () => scripts.checkAdmitted(),
     backlog: () => backlog.check(),
@@ -149,7 +150,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
   log.info({ url: `http://${config.HOST}:${config.PORT}` }, "the API is listening");
 
   stopOnSignals(log, [
-    () => drain(server, listeners),
+    () => drain(server, listeners, config.STOP_NOTICE_MS),
     async () => scripts.stop(),
     async () => {
       backlog.stop();

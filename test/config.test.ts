@@ -47,6 +47,7 @@ test("a process needs two addresses and has defaults for the rest", () => {
     EVENTS_KEPT_DAYS: 90,
     AUDIT_LOG_KEPT_DAYS: 365,
     READY_LAG_SECONDS_MAX: 60,
+    STOP_NOTICE_MS: 1000,
     LOW_STOCK_UNITS: 10,
     EXPIRY_JITTER_MS: 0,
     RECOVERY: "auto",
@@ -143,6 +144,7 @@ test.each([
   ["BACKLOG_LIMIT", 1, 1_000_000_000],
   ["REPLAY_WINDOW_SECONDS", 0, 2_592_000],
   ["READY_LAG_SECONDS_MAX", 1, 86_400],
+  ["STOP_NOTICE_MS", 0, 5_000],
 ])("%s goes from %d to %d", (name, min, max) => {
   for (const value of [min, min + 1, max - 1, max]) {
     expect(readConfig({ ...URLS, [name]: `${value}` })).toMatchObject({ [name]: value });
@@ -211,7 +213,7 @@ describe(".env.example", () => {
     const compose = read("docker-compose.yml");
     const interpolated = [...compose.matchAll(/\$\{(\w+)/g)].map(([, name]) => name);
     const handedOn = [...compose.matchAll(/^ +([A-Z_]+):$/gm)].map(([, name]) => name);
-    expect([interpolated.length, handedOn.length]).toEqual([7, 28]);
+    expect([interpolated.length, handedOn.length]).toEqual([7, 29]);
     const used = new Set([...PROCESS_VARIABLES, ...UP_VARIABLES, ...interpolated, ...handedOn]);
     expect(Object.keys(example).sort()).toEqual([...used].sort());
   });

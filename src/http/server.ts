@@ -7,10 +7,12 @@ import {
 } from "node:http";
 import type { Server as Listener } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { newRequestId } from "../domain/ids.ts";
 import { HEADERS_MAX } from "../domain/limits.ts";
 import { SERVER_LIMITS } from "../listen.ts";
 import { httpConnections, httpInFlight } from "../metrics.ts";
+import { monotonicNow } from "../now.ts";
 import { problemBody } from "./problem.ts";
 import { PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
@@ -22,6 +24,9 @@ const SILENCE_MS_MAX = 60_000;
 const DRAIN_MS_MAX = 10_000;
 const DRAIN_CHECK_MS = 50;
 
+/** Servers that are about to stop: each answer is the last one on its connection. */
+const stopping = new WeakSet<Server>();
+
 export function createHttpServer(
   app: RequestListener,
   { connections_max = CONNECTIONS_MAX, silence_ms_max = SILENCE_MS_MAX } = {},
@@ -32,7 +37,9 @@ export function createHttpServer(
   limitConnections(server, connections_max);
   // By socket, since requests may be pipelined: a refusal must not be taken for an earlier one's answer.
   const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
-  server.on("request", (req, res) => {
+  // Before the app, which may answer at once.
+  server.prependListener("request", (req, res) => {
+    if (stopping.has(server)) res.shouldKeepAlive = false;
     const open = unanswered.get(req.socket) ?? new Set();
     unanswered.set(req.socket, open.add(res));
     httpInFlight.inc();
@@ -69,17 +76,31 @@ function limitConnections(server: Server, connections_max: number) {
   });
 }
 
+/** For /ready: rejects with words once the server is about to stop. */
+export async function checkStays(server: Server): Promise<void> {
+  if (stopping.has(server)) throw new Error("it is stopping");
+}
+
 /**
- * Takes no new connections, lets requests in flight finish for up to 10 s, then cuts off what is left.
+ * Goes on for `notice_ms`, in which /ready says that it stops and each answer ends its connection, so that
+ * balancers and clients go elsewhere by themselves: a request that crosses the end of its connection is lost.
+ * Then takes no new connections and lets requests in flight finish. After 10 s in all it cuts off the rest.
  * @param listeners all that listen for `server`
  */
-export async function drain(server: Server, listeners: Listener[] = [server]): Promise<void> {
+export async function drain(
+  server: Server,
+  listeners: Listener[] = [server],
+  notice_ms = 0,
+): Promise<void> {
+  stopping.add(server);
+  const cut_at = monotonicNow() + DRAIN_MS_MAX;
+  if (notice_ms > 0) await sleep(notice_ms);
   const closed = Promise.all(
     listeners.map((one) => new Promise<void>((resolve) => one.close(() => resolve()))),
   );
   // A kept-alive connection becomes idle only when its answer has left: look again and again.
   const idle = setInterval(() => server.closeIdleConnections(), DRAIN_CHECK_MS);
-  const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
+  const cut = setTimeout(() => server.closeAllConnections(), cut_at - monotonicNow());
   await closed;
   clearInterval(idle);
   clearTimeout(cut);
