@@ -19,7 +19,7 @@ export function traceRequest(req: Request, res: Response, next: NextFunction): v
     return;
   }
   const parent = propagation.extract(ROOT_CONTEXT, req.headers);
-  const attributes = { "http.request.method": req.method, "url.scheme": req.protocol };
+  const attributes = { "http.request.method": req.method, "url.scheme": "http" };
   const span = tracer.startSpan(req.method, { kind: SpanKind.SERVER, attributes }, parent);
   if (!span.isRecording()) {
     next();

@@ -8,12 +8,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export const inherited = () => ({
   PATH: process.env.PATH,
   HOME: process.env.HOME,
-<<<<<<< HEAD
   NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
-=======
-  NODE_COMPILE_CACHE: `${process.env.TEST_DIR}/compiled`,
   STOP_NOTICE_MS: "0", // no balancer is there to notice
->>>>>>> e42fa6c (Stop an API process without failing a request behind a balancer)
 });
 
 type Env = { REDIS_URL: string; DATABASE_URL: string } & Record<string, string>;
