@@ -94,6 +94,13 @@ export function createClient(settings: ClientSettings) {
       return: sendTo("POST /v1/orders/{orderId}:return"),
     },
     events: list("GET /v1/events"),
+    keys: {
+      /** The answer's `key` is told once: asked for again, it is null, and rotate makes another. */
+      create: send("POST /v1/keys"),
+      rotate: sendTo("POST /v1/keys/{id}:rotate"),
+      revoke: plainOf("DELETE /v1/keys/{id}"),
+      list: plain("GET /v1/keys"),
+    },
     operation: {
       idempotency: plainOf("GET /v1/idempotency/{key}"),
       projections: plain("GET /v1/projections/status"),
@@ -103,6 +110,7 @@ export function createClient(settings: ClientSettings) {
       recovery: plain("GET /v1/recovery"),
       approveRecovery: plain("POST /v1/recovery:approve"),
       audit: list("GET /v1/audit"),
+      auditLog: list("GET /v1/audit-log"),
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import type { CheckoutCalls } from "./checkout.ts";
 import type { EventsCalls } from "./events.ts";
+import type { KeysCalls } from "./keys.ts";
 import type { OperationCalls } from "./operation.ts";
 import type { OrdersCalls } from "./orders.ts";
 import type { PaymentsCalls } from "./payments.ts";
@@ -23,4 +24,5 @@ export type Calls = CheckoutCalls &
   PaymentsCalls &
   OrdersCalls &
   EventsCalls &
-  OperationCalls;
+  OperationCalls &
+  KeysCalls;

@@ -304,7 +304,10 @@ export type OperationCalls = {
           /** The reservation, or what the change of stock named. */
           reference: string | null;
           notes: string | null;
-          /** Who: the customer, `api`, `worker` when time ran out, `outside` for EXTERNAL. */
+          /**
+           * Who: the customer, the name of the caller that changed the stock (`api` with `AUTH=off`),
+           * `worker` when time ran out, `outside` for EXTERNAL.
+           */
           actor: string | null;
           eventId: string;
           occurredAt: string;
@@ -346,6 +349,81 @@ export type OperationCalls = {
         /** When the audit last had to add something. */
         summedAt: string;
       }>;
+    };
+  };
+  /** Who did what, newest first. */
+  "GET /v1/audit-log": {
+    query: {
+      /**
+       * The name of the API key, or the token's subject. `api` with `AUTH=off`, `cli:<user>` for
+       * `npm run keys`, `seed` for `npm run seed`.
+       */
+      who?: string | undefined;
+      what?:
+        | "STOCK_ADJUSTED"
+        | "STOCK_COUNTED"
+        | "STOCK_TRANSFERRED"
+        | "ORDER_RETURNED"
+        | "RULES_CHANGED"
+        | "PRODUCT_CREATED"
+        | "PRODUCT_CHANGED"
+        | "PRODUCT_DELETED"
+        | "STORE_SET"
+        | "PAYMENT_RESOLVED"
+        | "REPLAY_REQUESTED"
+        | "REBUILD_REQUESTED"
+        | "RECOVERY_APPROVED"
+        | "KEY_CREATED"
+        | "KEY_ROTATED"
+        | "KEY_REVOKED"
+        | undefined;
+      /** Only what was done then or later. */
+      since?: string | undefined;
+      limit?: number | undefined;
+      /** `nextCursor` of the page before. */
+      cursor?: string | undefined;
+    };
+    answer: {
+      items: Array<{
+        /**
+         * The name of the API key, or the token's subject. `api` with `AUTH=off`, `cli:<user>` for
+         * `npm run keys`, `seed` for `npm run seed`.
+         */
+        who: string;
+        what:
+          | "STOCK_ADJUSTED"
+          | "STOCK_COUNTED"
+          | "STOCK_TRANSFERRED"
+          | "ORDER_RETURNED"
+          | "RULES_CHANGED"
+          | "PRODUCT_CREATED"
+          | "PRODUCT_CHANGED"
+          | "PRODUCT_DELETED"
+          | "STORE_SET"
+          | "PAYMENT_RESOLVED"
+          | "REPLAY_REQUESTED"
+          | "REBUILD_REQUESTED"
+          | "RECOVERY_APPROVED"
+          | "KEY_CREATED"
+          | "KEY_ROTATED"
+          | "KEY_REVOKED";
+        /**
+         * What it was done to: `sku@storeId` of the first line of a change of stock, an order, a sku,
+         * a store, a payment, a key's name, or an id.
+         */
+        subject: string;
+        /** As the answer's `X-Request-Id`. */
+        requestId: string;
+        doneAt: string;
+        /** Of what is an event, too. */
+        eventId: string | null;
+        /** As it was, in the words in which it is stored. Null: there was nothing. */
+        before: { [name in string]?: unknown } | null;
+        /** As it is since. Null: there is nothing any more, or nothing to tell. */
+        after: { [name in string]?: unknown } | null;
+      }>;
+      /** Send it as `cursor` to get the next page. Null: this is the last one. */
+      nextCursor: string | null;
     };
   };
   /** Whether this process runs. */

@@ -73,6 +73,7 @@ export type ProblemMembers = {
       detail: string;
     }>;
   };
+  KEY_EXISTS: Record<string, unknown>;
   LIMIT_EXCEEDED: {
     /** The code of what is sold. */
     sku: string;
@@ -136,6 +137,10 @@ export type ProblemMembers = {
   PRODUCT_NOT_FOUND: {
     /** The code of what is sold. */
     sku: string;
+  };
+  RATE_LIMITED: {
+    /** Whose limit it is. */
+    by: "caller" | "customer" | "address";
   };
   RECOVERING: Record<string, unknown>;
   REQUEST_TIMEOUT: Record<string, unknown>;

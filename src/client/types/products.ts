@@ -224,7 +224,10 @@ export type ProductsCalls = {
         /** The reservation, or what the change of stock named. */
         reference: string | null;
         notes: string | null;
-        /** Who: the customer, `api`, `worker` when time ran out, `outside` for EXTERNAL. */
+        /**
+         * Who: the customer, the name of the caller that changed the stock (`api` with `AUTH=off`),
+         * `worker` when time ran out, `outside` for EXTERNAL.
+         */
         actor: string | null;
         eventId: string;
         occurredAt: string;
