@@ -9,8 +9,8 @@ export function licencesPage({ dependencies }: Supply): string {
   return [
     "# Licences of what others wrote",
     "",
-    "Made by `npm run licences` of package-lock.json; `npm run check:supply` says which licences may be here. Parts of a package for",
-    "one kind of machine are not listed: they have its licence.",
+    "Made by `npm run licences` of package-lock.json; `npm run check:supply` says which may be here. Parts of a package",
+    "for one kind of machine are not listed: they have its licence.",
     "",
     "## What runs in production",
     "",
@@ -23,12 +23,8 @@ export function licencesPage({ dependencies }: Supply): string {
   ].join("\n");
 }
 
+// A line each: so two changes of dependencies seldom meet.
 function linesOf(dependencies: Dependency[]): string[] {
-  const by_licence = Map.groupBy(dependencies, ({ license = "none" }) => license);
-  return [...by_licence]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([licence, those]) => {
-      const names = [...new Set(those.map(({ name }) => name))].sort();
-      return `- **${licence}** (${names.length}): ${names.join(", ")}`;
-    });
+  const lines = dependencies.map(({ name, license = "none" }) => `- ${name}: ${license}`);
+  return [...new Set(lines)].sort();
 }

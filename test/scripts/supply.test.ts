@@ -33,7 +33,7 @@ test("what others wrote has licences that are allowed, integrity, and no install
 test("the list of licences is what package-lock.json gives: npm run licences mends it", () => {
   const page = licencesPage(supply);
   for (const name of ["express", "ioredis", "pg", "zod", "jest"])
-    expect(page).toContain(` ${name}`);
+    expect(page).toContain(`\n- ${name}: `);
   expect(readFileSync(join(ROOT, "docs/licences.md"), "utf8") === page).toBe(true);
 });
 
