@@ -74,6 +74,7 @@ export function createClient(settings: ClientSettings) {
       list: plain("GET /v1/stores"),
     },
     rules: {
+      list: list("GET /v1/rules"),
       set: sendTo("PUT /v1/rules/{sku}"),
       get: plainOf("GET /v1/rules/{sku}"),
       delete: plainOf("DELETE /v1/rules/{sku}"),

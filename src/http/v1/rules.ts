@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CODE_PATTERN } from "../../domain/ids.ts";
 import {
   HOLDS_EXTENDED_MAX,
   QUANTITY_MAX,
@@ -7,9 +8,10 @@ import {
 } from "../../domain/limits.ts";
 import { Rejection } from "../../domain/rejection.ts";
 import type { KeptRules, SaleRules } from "../../domain/rules.ts";
+import { listRules } from "../../postgres/rules-list.ts";
 import { RedisFault } from "../../redis/outcome.ts";
 import type { RouteDeps } from "../deps.ts";
-import { isoTime, sku, time } from "../fields.ts";
+import { cursor, isoTime, limit, pageOf, presentPage, sku, time } from "../fields.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
 
@@ -150,7 +152,35 @@ export function createRulesRoutes(deps: RouteDeps): Route[] {
     },
   );
 
-  return [put, read, remove];
+  const list = route(
+    {
+      method: "GET",
+      path: "/v1/rules",
+      roles: ["inventory", "operator", "viewer"],
+      tag: TAG,
+      summary: "Skus with rules, in the order of their skus",
+      description: "As recorded.",
+      projection: true,
+      query: z.strictObject({
+        paused: z.enum(["true"]).optional().meta({ description: "Only those that are paused." }),
+        limit,
+        cursor: cursor(z.string().regex(CODE_PATTERN, "is not a cursor of this list")),
+      }),
+      answers: { 200: { description: "A page of them.", body: pageOf(shown) } },
+    },
+    request_budget_ms,
+    async ({ query: { paused, limit, cursor: after }, context }) => {
+      const { recorded, lag_ms } = await readRecorded(deps, context, () =>
+        listRules(deps.pool, { paused: paused !== undefined, limit, after }),
+      );
+      const body = presentPage(recorded, ({ sku, rules, version }) =>
+        present(sku, rules ?? {}, version),
+      );
+      return { status: 200, lag_ms, body };
+    },
+  );
+
+  return [list, put, read, remove];
 }
 
 type Members = z.infer<z.ZodObject<typeof members>>;
