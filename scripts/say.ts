@@ -27,8 +27,8 @@ export async function blame<T>(variable: string, work: Promise<T>): Promise<T> {
   }
 }
 
-// A host name with several addresses fails with one error for each and no message of its own.
-function messageOf(error: unknown): string {
+/** A host name with several addresses fails with one error for each and no message of its own. */
+export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") {
     return error.errors.map(messageOf).join(", ");
   }

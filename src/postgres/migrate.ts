@@ -50,6 +50,23 @@ export async function checkMigrations(
   throw new Error(`not applied: ${pending.map(({ name }) => name).join(", ")} (npm run migrate)`);
 }
 
+/** What was applied to this database, and what is still missing. */
+export async function readMigrations(
+  databaseUrl: string,
+): Promise<{ applied: { name: string; applied_at: Date }[]; pending: string[] }> {
+  const client = await connect(databaseUrl);
+  try {
+    const { rows } = await client.query("select to_regclass('migrations') is not null as begun");
+    if (!rows[0]?.begun) return { applied: [], pending: migrationFiles().map(({ name }) => name) };
+    const { rows: applied } = await client.query<{ name: string; applied_at: Date }>(
+      "select name, applied_at from migrations order by name",
+    );
+    return { applied, pending: (await pendingFiles(client)).map(({ name }) => name) };
+  } finally {
+    await client.end();
+  }
+}
+
 type MigrationFile = { name: string; text: string; sha256: string };
 
 async function pendingFiles(

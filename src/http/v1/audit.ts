@@ -2,6 +2,7 @@ import { z } from "zod";
 import { type Counts, DRIFT_KINDS, DRIFTS, isAlarm } from "../../domain/audit.ts";
 import { proposeRepair } from "../../domain/audit-repair.ts";
 import { stockOf } from "../../domain/batch-plan.ts";
+import { ADJUSTMENT_REASONS } from "../../domain/reasons.ts";
 import {
   type AuditProgress,
   listOpenFindings,
@@ -27,7 +28,6 @@ import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
 import { levels, presentLevels } from "./levels.ts";
 import { presentMovement, shownMovement } from "./movements.ts";
-import { ADJUSTMENT_REASONS } from "./stock.ts";
 
 /** Movements that are shown of a stock, the newest ones. */
 const CHAIN_MAX = 20;

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { HOLD_STATUSES, type Hold, type HoldStatus, statusAt } from "../../domain/hold.ts";
 import { HOLD_ID_PATTERN } from "../../domain/ids.ts";
 import { LINES_MAX } from "../../domain/limits.ts";
+import { CANCEL_REASONS } from "../../domain/reasons.ts";
 import { createHistory } from "../../postgres/history.ts";
 import { sold } from "../confirming.ts";
 import type { RouteDeps } from "../deps.ts";
@@ -32,7 +33,6 @@ import { createConfirmRoute } from "./confirm.ts";
 
 const TAG = "Reservations";
 const TTL_SECONDS_DEFAULT = 900;
-export const CANCEL_REASONS = ["timeout", "user_cancel", "payment_failed"] as const;
 
 /** A reservation is a hold; an active one is called CREATED here. */
 const STATUSES = ["CREATED", "CONFIRMED", "CANCELLED", "EXPIRED"] as const;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ADJUSTMENT_REASONS } from "../../domain/reasons.ts";
 import type { RouteDeps } from "../deps.ts";
 import { isoTime, onHand, sku, storeId, time, traceId } from "../fields.ts";
 import { type Route, route } from "../route.ts";
@@ -14,14 +15,6 @@ import {
 } from "./levels.ts";
 
 const TAG = "Stock";
-export const ADJUSTMENT_REASONS = [
-  "sale",
-  "damage",
-  "count",
-  "manual",
-  "receipt",
-  "return",
-] as const;
 const reason = z.enum(ADJUSTMENT_REASONS);
 
 const changed = z.object({ eventId, sku, storeId, ...levels, occurredAt: time });

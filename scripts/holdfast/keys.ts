@@ -1,0 +1,90 @@
+import type { Calls, Client } from "../../src/client/client.ts";
+import { type Command, readOptions } from "../keys/options.ts";
+import { formatTable } from "../table.ts";
+import type { Context } from "./context.ts";
+import { refused } from "./failure.ts";
+import { relative } from "./output.ts";
+
+type Key = Calls["GET /v1/keys"]["answer"]["items"][number];
+type Made = Calls["POST /v1/keys"]["answer"];
+
+/**
+ * `keys` by /v1/keys, for whoever has no way to Postgres but the token of an operator. The line is that of
+ * `npm run keys`.
+ * @throws BadOption
+ */
+export async function keysByApi(context: Context, args: string[]): Promise<void> {
+  const options = readOptions(args);
+  if (options) await carryOut(context, options.command);
+}
+
+async function carryOut({ client, tell }: Context, command: Command): Promise<void> {
+  switch (command.verb) {
+    case "create": {
+      const { name, roles, customer, expires_in_ms } = command;
+      const { body } = await client.request<Made>("POST", "/v1/keys", {
+        body: {
+          ...{ name, roles, customerId: customer ?? undefined },
+          expiresInSeconds: expires_in_ms === null ? undefined : expires_in_ms / 1_000,
+        },
+      });
+      return tellMade(tell, body);
+    }
+    case "rotate": {
+      const [key] = await liveOf(client, command.name);
+      if (!key) throw nobody(command.name);
+      const { body } = await client.request<Made>("POST", `/v1/keys/${key.keyId}:rotate`, {
+        body: { overlapSeconds: command.overlap_ms / 1_000 },
+      });
+      return tellMade(tell, body);
+    }
+    case "list": {
+      const items = await listed(client);
+      return tell(items, () => tableOf(items));
+    }
+    case "revoke": {
+      const keys = await liveOf(client, command.name, "WITH_REPLACED");
+      if (keys.length === 0) throw nobody(command.name);
+      for (const { keyId } of keys) await client.request("DELETE", `/v1/keys/${keyId}`);
+      return tell({ revoked: keys.length }, () => `revoked: ${keys.length}\n`);
+    }
+  }
+}
+
+const nobody = (name: string) => refused("NOT_FOUND", `there is no live key named ${name}`);
+
+async function listed({ request }: Client): Promise<Key[]> {
+  return (await request<Calls["GET /v1/keys"]["answer"]>("GET", "/v1/keys")).body.items;
+}
+
+async function liveOf(client: Client, name: string, which?: "WITH_REPLACED"): Promise<Key[]> {
+  const keys = await listed(client);
+  return keys.filter(
+    (key) =>
+      key.name === name &&
+      key.revokedAt === null &&
+      !(key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) &&
+      (which === "WITH_REPLACED" || key.replacedAt === null),
+  );
+}
+
+// The key stands alone on stdout, so that a shell can take it as it is.
+function tellMade(tell: Context["tell"], made: Made): void {
+  const { name, roles, expiresAt, key } = made;
+  tell(made, () => {
+    const ends = expiresAt ?? "never";
+    process.stderr.write(
+      `${name} (${roles.join(", ")}) ends: ${ends}. Nobody can read this again:\n`,
+    );
+    return `${key}\n`;
+  });
+}
+
+function tableOf(keys: Key[]): string {
+  const rows = keys.map((key) => [
+    ...[key.name, key.keyId, key.roles.join(" "), key.customerId, relative(key.createdAt)],
+    relative(key.revokedAt ?? key.expiresAt),
+    key.revokedAt ? "revoked" : key.replacedAt ? "replaced" : "live",
+  ]);
+  return formatTable(["name", "key_id", "roles", "customer", "made", "ends", "state"], rows);
+}

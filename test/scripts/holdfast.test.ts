@@ -1,0 +1,233 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Command } from "commander";
+import { Redis } from "ioredis";
+import { freePort } from "../../scripts/free-port.ts";
+import { createProgram } from "../../scripts/holdfast/program.ts";
+import { REPO_DIR } from "../../scripts/stack-files.ts";
+import { until } from "../../scripts/until.ts";
+import { inherited, spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
+import { freshDatabase, freshDir, freshRedis } from "../setup/stack.ts";
+
+let server: Awaited<ReturnType<typeof freshRedis>>;
+let database: Awaited<ReturnType<typeof freshDatabase>>;
+let place: Awaited<ReturnType<typeof freshDir>>;
+let redis: Redis;
+let api: TestProcess;
+let worker: TestProcess;
+
+beforeAll(async () => {
+  [server, database, place] = await Promise.all([freshRedis(), freshDatabase(), freshDir()]);
+  redis = new Redis(server.url);
+  const env = { REDIS_URL: server.url, DATABASE_URL: database.url };
+  [api, worker] = await Promise.all([spawnApi(env), spawnWorker(env)]);
+}, 60_000);
+
+afterAll(async () => {
+  redis?.disconnect();
+  await Promise.all([api?.kill(), worker?.kill()]);
+  await Promise.all([server?.close(), database?.close(), place?.close()]);
+});
+
+const LAUNCH = "scripts/holdfast/launch";
+const environment = () => ({
+  ...inherited(),
+  HOLDFAST_DATA: place.dir,
+  HOLDFAST_URL: api.url,
+  HOLDFAST_WORKER_URL: worker.url,
+  DATABASE_URL: database.url,
+});
+
+/** A command as a person types it. */
+function start(args: string[], program = join(REPO_DIR, LAUNCH)) {
+  const child = spawn(program, args, {
+    cwd: place.dir,
+    env: environment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { out: "", err: "" };
+  child.stdout.on("data", (piece) => {
+    said.out += piece;
+  });
+  child.stderr.on("data", (piece) => {
+    said.err += piece;
+  });
+  const ended = once(child, "close").then(([code]) => ({ code, ...said }));
+  return { child, said, ended };
+}
+
+const holdfast = (line: string) => start(line.split(" ")).ended;
+const json = async (line: string) => {
+  const { code, out } = await holdfast(`${line} --json`);
+  return { code, body: JSON.parse(out) };
+};
+
+test("stock is set, changed, refused and read; with --json it is one document", async () => {
+  const set = await json("stock set tea 12 --key count-1");
+  expect(set).toMatchObject({ code: 0, body: { sku: "tea", onHand: 12, replayed: false } });
+  const [again, taken] = await Promise.all([
+    json("stock set tea 12 --key count-1"),
+    holdfast("stock adjust tea -2 --reason damage"),
+  ]);
+  expect(again).toMatchObject({ code: 0, body: { replayed: true } });
+  expect(taken).toMatchObject({ code: 0, err: "" });
+  expect(taken.out).toMatch(/^tea in main: 10 on hand, 0 held, 10 available \(version \d+\)\n$/);
+  const [refused, read] = await Promise.all([
+    json("stock adjust tea -100"),
+    holdfast("stock get tea"),
+  ]);
+  expect(refused).toMatchObject({
+    code: 1,
+    body: { error: { code: "WOULD_GO_NEGATIVE", available: 10 } },
+  });
+  // Not on a terminal: no colours.
+  expect(read.out).toMatch(/^store \| available[^\n]*\n[-+]+\nmain {2}\| 10 /);
+}, 60_000);
+
+test("a hold is read and cancelled", async () => {
+  const body = JSON.stringify({ sku: "tea", qty: 2, user_id: "ada", idempotency_key: "h-1" });
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(`${api.url}/holds/reserve`, { method: "POST", headers, body });
+  const { hold_id } = Object(await answer.json());
+  expect((await holdfast(`hold get ${hold_id}`)).out).toMatch(/ is ACTIVE, of ada, .*, ends in /);
+  const cancelled = await holdfast(`hold cancel ${hold_id} --reason timeout`);
+  expect(cancelled).toEqual({ code: 0, out: `${hold_id} is CANCELLED\n`, err: "" });
+}, 60_000);
+
+test("a sale is paused and goes on, and its other rules stay", async () => {
+  const headers = { "content-type": "application/json", "idempotency-key": "rules-1" };
+  const body = JSON.stringify({ maxPerOrder: 2 });
+  await fetch(`${api.url}/v1/rules/cup`, { method: "PUT", headers, body });
+  const paused = await holdfast("sale pause cup");
+  expect(paused).toEqual({ code: 0, out: "cup is paused\n  maxPerOrder: 2\n", err: "" });
+  expect((await json("sale resume cup")).body).toMatchObject({ sku: "cup", maxPerOrder: 2 });
+  expect((await holdfast("sale show cup")).out).toBe("cup is not paused\n  maxPerOrder: 2\n");
+}, 60_000);
+
+test.each([
+  "",
+  "frobnicate",
+  "stock",
+  "stock get",
+  "stock set tea many",
+  "stock adjust tea -1 --reason boredom",
+  "hold cancel",
+  "dead replay",
+  "dead list --limit 0",
+  "payments resolve P-1 forgotten ref",
+  "audit --timeout never",
+])("'%s' is wrong usage: 2", async (line) => {
+  const program = createProgram().exitOverride();
+  const silence = (command: Command) => {
+    command.configureOutput({ writeErr: () => {}, writeOut: () => {} });
+    command.commands.forEach(silence);
+  };
+  silence(program);
+  const args = line.split(" ").filter(Boolean);
+  const end = await program.parseAsync(args, { from: "user" }).catch((error: unknown) => error);
+  expect(end).toMatchObject({ name: expect.stringMatching(/^(Commander|InvalidArgument)/) });
+});
+
+test("wrong usage ends with 2, nobody there with 3, and both are told in JSON, too", async () => {
+  const nowhere = `http://127.0.0.1:${await freePort()}`;
+  const [wrong, away] = await Promise.all([
+    json("stock set tea many"),
+    json(`stock adjust tea 1 --url ${nowhere} --timeout 1 --key once`),
+  ]);
+  expect(wrong).toMatchObject({ code: 2, body: { error: { code: "BAD_USAGE" } } });
+  expect(away).toMatchObject({
+    code: 3,
+    body: { error: { code: "OUTCOME_UNKNOWN", idempotencyKey: "once" } },
+  });
+}, 60_000);
+
+test("whoever stops reading is no failure, and npx's link leads to the right place", async () => {
+  const link = join(place.dir, "holdfast");
+  symlinkSync(join(REPO_DIR, LAUNCH), link);
+  const script = `{ "$0" --help; echo "code $?" >&2; } | true`;
+  expect(await start(["-c", script, link], "/bin/sh").ended).toEqual({
+    code: 0,
+    out: "",
+    err: "code 0\n",
+  });
+}, 60_000);
+
+test("tail tells what happens, and ends with 0 at Ctrl-C", async () => {
+  const { child, said, ended } = start(["tail", "--json", "--since", "2020-01-01T00:00:00Z"]);
+  await until("an event is told", () => said.out.includes("STOCK_COUNTED") || undefined);
+  await redis.set("stock:cup", 3);
+  await holdfast("stock adjust cup 4");
+  await until("the next one is told", () => said.out.includes('"sku":"cup"') || undefined);
+  child.kill("SIGINT");
+  const { code, out } = await ended;
+  expect(code).toBe(0);
+  const types = out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).eventType);
+  expect(types.at(-1)).toBe("STOCK_ADJUSTED");
+}, 60_000);
+
+test("status says that all is well; then what is not, and dead letters are shown and tried again", async () => {
+  await until("the audit has been round", async () => {
+    const { body } = await json("status");
+    return body.is_well ? true : undefined;
+  });
+  const entry = ["event_id", "01a1fbe0-b8e6-7462-8776-0bd4fb74d142", "seq", "900", "payload", "{"];
+  const id = await redis.xadd("inventory.events", "*", "type", "HOLD_CREATED", ...entry);
+  await until("the letter is dead", async () => {
+    const { body } = await json("dead list");
+    return body.items.length > 0 ? true : undefined;
+  });
+  const [status, shown, replay] = await Promise.all([
+    holdfast("status"),
+    holdfast(`dead show ${id}`),
+    json("dead replay --all"),
+  ]);
+  expect(status.code).toBe(1);
+  expect(status.out).toContain("[today] 1 event could not be recorded");
+  expect(status.out).toContain("→ npx holdfast dead list");
+  expect(shown.out).toContain("payload: {");
+  expect(replay).toEqual({ code: 0, body: { requested: 1, messageIds: [id], unknown: [] } });
+  await worker.kill();
+  const { out } = await holdfast("status");
+  expect(out).toMatch(/1\. \[now\] No worker answers at http/);
+}, 60_000);
+
+test("what has a command of its own is that command: its answer, and its exit code", async () => {
+  const [made, status, refused] = await Promise.all([
+    json("keys create --name shop --role viewer"),
+    json("migrate status"),
+    json("seed no-such-file.csv"),
+  ]);
+  expect(made).toMatchObject({ code: 0, body: { name: "shop", roles: ["viewer"] } });
+  const by_api = await holdfast(`keys rotate shop --url ${api.url}`);
+  expect(by_api.out).toMatch(/^hf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n$/);
+  const revoked = await json(`keys revoke shop --url ${api.url}`);
+  expect(revoked).toEqual({ code: 0, body: { revoked: 2 } });
+  expect(status).toMatchObject({ code: 0, body: { pending: [] } });
+  expect(refused).toMatchObject({ code: 1, body: { command: "seed", done: false, exit_code: 1 } });
+}, 60_000);
+
+test("every command that a text names is there", () => {
+  const known = new Set(namesOf(createProgram()));
+  const texts = ["README.md", "docs/operations.md", "scripts/holdfast/status/judge-parts.ts"];
+  const named = texts.flatMap((path) => {
+    const text = readFileSync(join(REPO_DIR, path), "utf8");
+    return [...text.matchAll(/npx holdfast ([a-z]+)(?: ([a-z]+))?/g)];
+  });
+  expect(named.length).toBeGreaterThan(5);
+  const isKnown = ([, one, two]: RegExpMatchArray) =>
+    known.has(`${one} ${two}`) || known.has(`${one}`);
+  expect(named.filter((match) => !isKnown(match)).map(([text]) => text)).toEqual([]);
+});
+
+function namesOf(command: Command, before = ""): string[] {
+  return command.commands.flatMap((inner) => {
+    const name = `${before}${inner.name()}`;
+    return inner.commands.length === 0 ? [name] : namesOf(inner, `${name} `);
+  });
+}
