@@ -30,7 +30,8 @@ export async function emptyLedger(databaseUrl: string): Promise<void> {
   const catalogue =
     "stores, products, initial_stocks, idempotency_records, unfulfilled_payments, waiters";
   const returns = "order_returns, order_return_lines";
-  const audit = "audited_stocks, audit_findings, audit_progress, sale_rules, customer_bases, audit_log";
+  const audit =
+    "audited_stocks, audit_findings, audit_progress, sale_rules, customer_bases, audit_log";
   await query(
     databaseUrl,
     `truncate ${tables}, ${more}, ${admissions}, ${catalogue}, ${returns}, ${audit} restart identity`,
