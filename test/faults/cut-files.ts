@@ -19,7 +19,7 @@ import { freshDir } from "../setup/stack.ts";
 
 const SERVER = "redis-server";
 const LANES = 2;
-const LOOK_MS = 1;
+const LOOK_MS = 3;
 
 /** How long the file was after a script, and what Redis had by then. */
 type Step = { size: number; digest: string };

@@ -8,7 +8,9 @@ export const parts = fc.oneof(
   { weight: 2, arbitrary: fc.constant<PartSpec[]>([]) },
   {
     weight: 1,
-    arbitrary: fc.array(fc.record({ sku: fc.constantFrom(...SKUS), quantity }), { maxLength: 2 }),
+    arbitrary: fc.array(fc.record({ sku: fc.constantFrom(...SKUS, "ghost"), quantity }), {
+      maxLength: 2,
+    }),
   },
 );
 
