@@ -68,7 +68,7 @@ test("up --detach returns when all is ready, heals what is killed, and down stop
   expect((await script("down")).stdout).toContain("stopped (api, worker, postgres, redis)");
   expect(status()).toEqual({});
   expect((await script("down")).stdout).toContain("nothing is running");
-}, 60_000);
+}, 180_000);
 
 test("unknown options are answered with the usage", async () => {
   const { ok, stderr } = await script("up", "--wrong");
