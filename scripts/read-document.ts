@@ -46,8 +46,8 @@ export type Operation = z.infer<typeof operation> & { method: string; path: stri
 export const documentText = () => JSON.stringify(createDocument(describeRoutes()), null, 2);
 
 /** What the document says, with everything in place that it refers to, but for schemas. */
-export function readDocument() {
-  const document: unknown = JSON.parse(documentText());
+export function readDocument(text = documentText()) {
+  const document: unknown = JSON.parse(text);
   const { paths, components, ...rest } = documentShape.parse(
     putInPlace(document, document, new Map()),
   );

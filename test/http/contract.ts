@@ -4,6 +4,7 @@ import {
   readDocument,
 } from "../../scripts/read-document.ts";
 import { type Conforms, createConforms } from "./contract-schemas.ts";
+import { documentOfRun } from "./document-of-run.ts";
 
 type Asked = { method: string; url: string };
 type Answered = { status: number; headers: Headers; text: string };
@@ -51,7 +52,7 @@ ${answered.status} ${JSON.stringify([...answered.headers])} ${answered.text.slic
 }
 
 function createContract() {
-  const { operations, schemas, responses } = readDocument();
+  const { operations, schemas, responses } = readDocument(documentOfRun());
   const conforms = createConforms(schemas, { closed: true });
   const patterns = operations.map((operation) => ({
     operation,
