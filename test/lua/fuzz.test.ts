@@ -109,7 +109,7 @@ async function untilAllSeen(unseen: () => string[], round: () => Promise<void>) 
   }
   expect(unseen()).toEqual([]);
 }
-/** Some of them twice, as by who had no answer, or who misuses a key; but a cancel tells its own effect again. */
+/** Some of them twice, as by who had no answer or misuses a key; but a cancel tells its own effect again. */
 const steps = (arbitrary: fc.Arbitrary<Step | Step[]>, minLength: number, maxLength: number) =>
   fc
     .array(fc.tuple(arbitrary, fc.nat({ max: 7 })), { minLength, maxLength, size: "max" })

@@ -34,7 +34,7 @@ export const LONGEST = [
 
 type TestFile = { path: string };
 
-/** Tells jest in which order to begin with the files: LONGEST as they are there, then the others by their size. */
+/** Tells jest in which order to begin with the files: LONGEST as it is, then the others by their size. */
 export default function createSequencer() {
   return {
     sort: <T extends TestFile>(files: Iterable<T>): T[] =>
