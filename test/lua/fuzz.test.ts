@@ -141,7 +141,7 @@ const orStory = (step: fc.Arbitrary<Step>) =>
     { weight: 1, arbitrary: endingsStory },
   );
 
-/** What is corrupt; often what each script must answer to, or it takes long until all have been asked then. */
+/** What is corrupt; often what each script must answer to, or it takes long until all have done so. */
 const corrupted = fc.oneof(
   {
     weight: 3,
