@@ -28,7 +28,13 @@ export const createProblemRoutes = (): Route[] => [
 const STYLE =
   "body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 4rem auto; padding: 0 1rem }";
 // Nothing is loaded, and nothing runs; a browser takes this one style.
-const POLICY = `default-src 'none'; style-src 'sha256-${hash("sha256", STYLE, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+const POLICY = [
+  "default-src 'none'",
+  `style-src 'sha256-${hash("sha256", STYLE, "base64")}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
 
 function problemPage(req: Request, res: Response): void {
   const code = CODES.find((candidate) => slugOf(candidate) === req.params.slug);
@@ -38,8 +44,8 @@ function problemPage(req: Request, res: Response): void {
   res.setHeader("Content-Security-Policy", POLICY);
   res.setHeader("Cache-Control", "public, max-age=3600");
   res.end(
-    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title} · Holdfast</title><style>${STYLE}</style>
-<body>
+    `<!doctype html><html lang="en"><meta charset="utf-8">
+<title>${title} · Holdfast</title><style>${STYLE}</style><body>
 <h1>${title}</h1><p><code>${status} ${code}</code></p><p>${escapeHtml(remedy)}</p></body></html>\n`,
   );
   countAnswer(res, 200);
