@@ -1,5 +1,6 @@
 #!lua
--- Adds what customers had of a sku before they were counted, for a batch of independent requests.
+-- Adds what customers had of a sku before they were counted, or what puts a count right, which may be below
+-- zero, for a batch of independent requests.
 -- KEYS  stream, seq, deadlines, generation, rules, customers, own_holds, stopped, waiting
 -- ARGV  requests; for each: deadline (ms on Redis's clock), bases, then for each base: place, sku, user_id,
 --       units, active
@@ -18,13 +19,19 @@ local PLACE_FIELD = "place"
 
 local last_place, moved = nil, false
 
+local function signed(text)
+  local minus, digits = string.match(text, "^(%-?)(%d+)$")
+  local number = whole(digits)
+  return number and (minus == "-" and -number or number)
+end
+
 local function next_base()
   return {
     place = whole(next_arg()),
     sku = next_arg(),
     user_id = next_arg(),
-    units = whole(next_arg()),
-    active = whole(next_arg()),
+    units = signed(next_arg()),
+    active = signed(next_arg()),
   }
 end
 

@@ -1,4 +1,4 @@
-import { DRIFT_KINDS, isAlarm, judge } from "../src/domain/audit.ts";
+import { ALL_DRIFT_KINDS, isAlarm, judge } from "../src/domain/audit.ts";
 import { stockOf } from "../src/domain/batch-plan.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
@@ -6,9 +6,11 @@ import type { Finding } from "../src/postgres/audit-findings.ts";
 import type { LedgerLook, StockName } from "../src/postgres/audit-rows.ts";
 import type { Audit } from "../src/postgres/auditing.ts";
 import type { SeenStocks } from "../src/redis/audit-reader.ts";
+import type { SaleAuditReader } from "../src/redis/sale-audit-reader.ts";
 import type { DriftStops } from "./drift-stops.ts";
 import type { Agent } from "./loop.ts";
 import { auditDrift, auditRoundAge, auditStocks } from "./metrics.ts";
+import { createSaleAudit } from "./sale-audit.ts";
 
 /** Stocks that are looked at in one turn. */
 const SLICE_MAX = 500;
@@ -21,6 +23,8 @@ const REST_MS_MIN = 100;
  */
 const STOCK_MS_MAX = 0.06;
 const MOVEMENT_MS_MAX = 0.002;
+/** The same of both sides of what limits a sale: a customer's holds are looked up one by one. */
+const SALE_MS_MAX = 0.5;
 const TURN_MS_MAX = 10;
 /** A round of few stocks is soon over; the next one need not begin at once. */
 const ROUND_EVERY_MS = 1_000;
@@ -38,15 +42,18 @@ type Waiting = Slice & SeenStocks & Before;
  * Goes round all stocks, and compares what Redis has of each with what its movements add up to, and these
  * with its level. Stocks that have just moved come in between. Redis is asked, then the ledger, once it has
  * recorded what Redis had; movements have the stock's version, so one that never rests can be compared too.
- * A disagreement is told when a second look finds it again. Nothing is ever put right by itself.
+ * A disagreement is told when a second look finds it again. Nothing is ever put right by itself. Every other
+ * turn is that of what limits sales (worker/sale-audit.ts), if there is something to look at.
  *
  * @param openAudit becomes the one that audits; null while another does
  * @param readStocks asks Redis; null while it is not admitted
+ * @param sales asks Redis for what limits them
  * @param share of a core, from above 0 to 1: it rests in proportion to what a turn took
  */
 export function createAuditor({
   openAudit,
   readStocks,
+  sales: reader,
   keepStops,
   share = SHARE,
   rest_ms_min = REST_MS_MIN,
@@ -56,6 +63,7 @@ export function createAuditor({
 }: {
   openAudit: () => Promise<Audit | null>;
   readStocks: (stocks: StockName[]) => Promise<SeenStocks | null>;
+  sales: SaleAuditReader;
   keepStops: DriftStops;
   share?: number;
   rest_ms_min?: number;
@@ -75,6 +83,8 @@ export function createAuditor({
   };
   const turns = ["AGAIN", "ROUND", "MOVED", "OPEN"] as const;
   let next_turn = 0;
+  const sales = createSaleAudit({ reader, round_every_ms, open_every_ms, log });
+  let are_sales_next = false;
   /** Disagreements that were found once, by stock. */
   const suspected = new Map<string, Finding["kind"]>();
   /** What the turn has done is worth so much CPU at most. */
@@ -92,7 +102,8 @@ export function createAuditor({
         rest_ms = STANDBY_MS;
         return 0;
       }
-      return await turn(audit);
+      are_sales_next = !are_sales_next;
+      return (are_sales_next && (await saleTurn(audit))) || (await turn(audit));
     } catch (error) {
       await close();
       throw error;
@@ -101,6 +112,13 @@ export function createAuditor({
       const work_ms = Math.min(now - began_at, worth_ms);
       rest_until = now + Math.max(rest_ms, (work_ms * (1 - share)) / share);
     }
+  }
+
+  async function saleTurn(by: Audit): Promise<number> {
+    const { looked, has_changed } = await sales.turn(by);
+    worth_ms += looked * SALE_MS_MAX;
+    if (has_changed) await readOpen(by);
+    return looked;
   }
 
   async function turn(by: Audit): Promise<number> {
@@ -196,11 +214,11 @@ export function createAuditor({
 
   /** What is told at the moment: for the metrics, for another look, and for the stops. */
   async function readOpen(by: Audit): Promise<void> {
-    const { counts, stocks, alarmed_skus } = await by.readOpen();
-    for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, counts.get(kind) ?? 0);
+    const { counts, stocks, stopping_skus } = await by.readOpen();
+    for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, counts.get(kind) ?? 0);
     auditRoundAge.set((await by.roundAge()) ?? 0);
     if (queues.OPEN.length === 0) queues.OPEN = stocks;
-    await keepStops(alarmed_skus);
+    await keepStops(stopping_skus);
     next_open_at = monotonicNow() + open_every_ms;
   }
 
@@ -215,8 +233,9 @@ export function createAuditor({
     const ended = audit;
     audit = null;
     forget();
+    sales.forget();
     next_open_at = 0;
-    for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, 0);
+    for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, 0);
     auditRoundAge.set(0);
     await ended?.close().catch(() => {}); // its connection may be what failed
   }

@@ -30,6 +30,7 @@ import { createKeys } from "../src/redis/keys.ts";
 import { createReleases } from "../src/redis/releases.ts";
 import { createRestoring } from "../src/redis/restoring.ts";
 import { checkRights } from "../src/redis/rights.ts";
+import { createSaleAuditReader } from "../src/redis/sale-audit-reader.ts";
 import { createScripts } from "../src/redis/scripts.ts";
 import { checkServer } from "../src/redis/server-check.ts";
 import { createStock } from "../src/redis/stock.ts";
@@ -173,6 +174,7 @@ async function main() {
       return openAudit(config.DATABASE_URL, PARTITION);
     },
     readStocks: createAuditReader(redis, keys),
+    sales: createSaleAuditReader(redis, keys, config.DEFAULT_STORE),
     keepStops: createDriftStops({
       stopped: createStopped(redis, keys),
       pauses: config.AUDIT_PAUSES_SALES,

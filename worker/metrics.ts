@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram } from "prom-client";
-import { DRIFT_KINDS } from "../src/domain/audit.ts";
+import { ALL_DRIFT_KINDS } from "../src/domain/audit.ts";
 import { FINDINGS } from "../src/domain/recovery.ts";
 import { registry, SECONDS } from "../src/metrics.ts";
 
@@ -141,13 +141,18 @@ export const auditStocks = new Counter({
   help: "Looks at a stock, at Redis and at the ledger.",
   registers,
 });
+export const auditSales = new Counter({
+  name: "holdfast_audit_sales_total",
+  help: "Looks at what limits a sale, at Redis and at the ledger: rules, counts of customers, own holds, who waits.",
+  registers,
+});
 export const auditDrift = new Gauge({
   name: "holdfast_audit_drift",
-  help: "Stocks on which Redis and the ledger disagree, by kind. Alarm above 0, but for CHANGED_OUTSIDE.",
+  help: "Stocks, rules, counts of customers, and waiters on which Redis and the ledger disagree, by kind. Alarm above 0, but for CHANGED_OUTSIDE.",
   labelNames: ["kind"] as const,
   registers,
 });
-for (const kind of DRIFT_KINDS) auditDrift.set({ kind }, 0);
+for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, 0);
 export const auditRoundAge = new Gauge({
   name: "holdfast_audit_round_age_seconds",
   help: "How long ago the audit has last looked at all stocks; 0 before it ever has, and on a standby.",

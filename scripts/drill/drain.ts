@@ -70,7 +70,9 @@ export async function untilAudited({ database_url }: Stores): Promise<number> {
   const postgres = new pg.Client({ connectionString: database_url });
   await postgres.connect();
   const readRounds = async () => {
-    const { rows } = await postgres.query("select rounds::int from audit_progress");
+    const { rows } = await postgres.query(
+      "select least(rounds, sale_rounds)::int as rounds from audit_progress",
+    );
     return Number(rows[0]?.rounds ?? 0);
   };
   try {

@@ -1,3 +1,5 @@
+import { ofWholeSku, SALE_DRIFT_KINDS, type SaleDrift } from "./sale-audit.ts";
+
 /**
  * How both sides can disagree on a stock, and what it means. The first of these that is so is the one that is
  * told: those behind it may only follow from it.
@@ -15,8 +17,16 @@ export const DRIFTS = {
 export type Drift = keyof typeof DRIFTS;
 export const DRIFT_KINDS = Object.keys(DRIFTS) as Drift[]; // Object.keys forgets the literals
 
-/** Stock set by hand is a supported way in, so it is told but no alarm, and stops no sale. */
-export const isAlarm = (kind: Drift) => kind !== "CHANGED_OUTSIDE";
+/** Of stocks and of what limits sales. */
+export type AnyDrift = Drift | SaleDrift;
+export const ALL_DRIFT_KINDS: AnyDrift[] = [...DRIFT_KINDS, ...SALE_DRIFT_KINDS];
+
+/** Stock set by hand is a supported way in, so it is told but no alarm. */
+export const isAlarm = (kind: AnyDrift) => kind !== "CHANGED_OUTSIDE";
+
+/** An alarm that is about all of a sku. What is wrong with one customer is no reason to stop all others. */
+export const stopsSale = (kind: AnyDrift) =>
+  isAlarm(kind) && (DRIFT_KINDS.some((of_stock) => of_stock === kind) || ofWholeSku(kind));
 
 /** A stock as one side has it. */
 export type Counts = { available: number; held: number; version: number };

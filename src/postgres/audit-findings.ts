@@ -1,9 +1,9 @@
-import { type Counts, type Disagreement, type Drift, isAlarm } from "../domain/audit.ts";
+import { type AnyDrift, type Counts, type Disagreement, stopsSale } from "../domain/audit.ts";
 import type { StockName } from "./audit-rows.ts";
 import type { Connection, Statement } from "./client.ts";
 
 /** So many are told at most. Further ones are told when some of these are gone. */
-const OPEN_MAX = 10_000;
+export const OPEN_MAX = 10_000;
 /** How long those that are gone are kept. */
 const KEPT_DAYS = 90;
 
@@ -38,26 +38,27 @@ export function closeFindings(stocks: StockName[]): Statement[] {
       text: `update audit_findings set gone_at = now()
              from unnest($1::text[], $2::text[]) as fine (sku, store_id)
              where audit_findings.sku = fine.sku and audit_findings.store_id = fine.store_id
-               and gone_at is null`,
+               and about = 'STOCK' and gone_at is null`,
       values: [stocks.map(({ sku }) => sku), stocks.map(({ store_id }) => store_id)],
     },
   ];
 }
 
-/** Open findings by kind, and of which skus these are, those that are an alarm. */
+/** Open findings by kind, the stocks among them, and of which skus are those that stop a sale. */
 export async function readOpen(
   client: Connection,
-): Promise<{ counts: Map<Drift, number>; stocks: StockName[]; alarmed_skus: string[] }> {
-  const { rows } = await client.query<StockName & { kind: Drift }>({
+): Promise<{ counts: Map<AnyDrift, number>; stocks: StockName[]; stopping_skus: string[] }> {
+  const { rows } = await client.query<StockName & { kind: AnyDrift; about: string }>({
     name: "audit_open",
-    text: `select sku, store_id, kind from audit_findings where gone_at is null
+    text: `select sku, store_id, kind, about from audit_findings where gone_at is null
            order by last_seen_at limit $1`,
     values: [OPEN_MAX],
   });
-  const counts = new Map<Drift, number>();
+  const counts = new Map<AnyDrift, number>();
   for (const { kind } of rows) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  const alarmed = rows.filter(({ kind }) => isAlarm(kind)).map(({ sku }) => sku);
-  return { counts, stocks: rows, alarmed_skus: [...new Set(alarmed)] };
+  const stopping = rows.filter(({ kind }) => stopsSale(kind)).map(({ sku }) => sku);
+  const stocks = rows.filter(({ about }) => about === "STOCK");
+  return { counts, stocks, stopping_skus: [...new Set(stopping)] };
 }
 
 export const forgetFindings = (): Statement => ({
@@ -77,8 +78,9 @@ const FIND = `
   where (select count(*) from audit_findings where gone_at is null) < $2
     or exists (
       select from audit_findings as known
-      where known.sku = found.sku and known.store_id = found.store_id and gone_at is null
+      where known.sku = found.sku and known.store_id = found.store_id and known.about = 'STOCK'
+        and gone_at is null
     )
-  on conflict (sku, store_id) where gone_at is null do update
+  on conflict (sku, store_id, user_id, waiter_id, about) where gone_at is null do update
   set last_seen_at = now(), ${COLUMNS.map((name) => `${name} = excluded.${name}`).join(", ")}
   returning sku, store_id`;

@@ -96,7 +96,8 @@ const LOOKS = `
   left join stock_levels as level on level.sku = wanted.sku and level.store_id = wanted.store_id
   left join audited_stocks as audited on audited.sku = wanted.sku and audited.store_id = wanted.store_id
   left join audit_findings as finding
-    on finding.sku = wanted.sku and finding.store_id = wanted.store_id and finding.gone_at is null
+    on finding.sku = wanted.sku and finding.store_id = wanted.store_id and finding.about = 'STOCK'
+    and finding.gone_at is null
   cross join lateral (
     select count(*) as movements, max(recorded_id) as recorded_id, max(version) as version,
       max(version) filter (where recorded_id <= $4) as known_version,

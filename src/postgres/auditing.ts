@@ -16,6 +16,7 @@ import {
   type StockName,
 } from "./audit-rows.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
+import { createSaleAuditing } from "./sale-auditing.ts";
 
 /** First half of the advisory lock that whoever audits holds per partition. */
 const AUDIT_LOCK = 4_063_255;
@@ -159,6 +160,7 @@ export async function openAudit(databaseUrl: string, partition: number) {
     look,
     settle,
     readOpen: () => readOpen(client),
+    sales: createSaleAuditing(client, partition, inTransaction),
     /** How long ago the last round ended, in s; null when none ever has. */
     roundAge: async () => {
       const { rows } = await client.query<{ age: number | null }>({

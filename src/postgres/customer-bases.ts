@@ -31,16 +31,26 @@ export async function keepBases(
   rows: Statement[],
   skus: string[],
 ): Promise<boolean> {
+  const begun = await beginning(client, skus);
   await answers(rows.map((statement) => client.query(statement)));
   await client.query("savepoint without_bases");
   try {
-    await client.query(insertBases(skus));
+    await client.query(insertBases(begun));
     return true;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || error.code !== QUERY_CANCELED) throw error;
     await client.query("rollback to savepoint without_bases");
     return false;
   }
+}
+
+// Where customers are counted already, Redis has their counts: only the rules were taken from it by hand.
+async function beginning(client: Connection, skus: string[]): Promise<string[]> {
+  const { rows } = await client.query<{ sku: string }>(
+    "select sku from sale_rules where counts and sku = any($1::text[])",
+    [skus],
+  );
+  return skus.filter((sku) => !rows.some((row) => row.sku === sku));
 }
 
 const insertBases = (skus: string[]): Statement => ({

@@ -17,6 +17,7 @@ export const RECORD_ROUTES = [
   "create_key",
   "rotate_key",
   "revoke_key",
+  "recount_customers",
 ] as const;
 export type RecordRoute = (typeof RECORD_ROUTES)[number];
 

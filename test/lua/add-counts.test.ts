@@ -49,6 +49,13 @@ test("each is added once, in whatever chunks they come", async () => {
   expect(await counts()).toEqual({ "phone user-1": "11 3", place: "7" });
 });
 
+test("what puts a count right may be below zero", async () => {
+  expect(await add({ units: 3, active: 1 })).toEqual(["ADDED", 1]);
+  expect(await add({ place: 2, units: -2, active: -1 })).toEqual(["ADDED", 2]);
+  expect(await counts()).toEqual({ "phone user-1": "1 0", place: "2" });
+  expect(await add({ place: 3, units: -1 })).toEqual(["ADDED", 3]);
+});
+
 test("the requests of one batch go on where the one before ended", async () => {
   const requests = [1, 2, 2, 1].map((place) => basesRequest({ bases: [{ place, units: 5 }] }));
   const { tuples } = await side.call("add_counts", ...requests);
@@ -73,7 +80,7 @@ describe("nothing is done", () => {
     ["a place that is none", [{ place: "x" }]],
     ["the same place twice", [{}, {}]],
     ["places that go back", [{ place: 2 }, { place: 1 }]],
-    ["units below zero", [{ units: -1 }]],
+    ["units that are none", [{ units: "1.5" }]],
     ["holds that are no number", [{ active: "x" }]],
     ["nobody", [{ user_id: "" }]],
     ["no sku", [{ sku: "" }]],

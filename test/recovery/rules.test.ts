@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import type { SaleRules } from "../../src/domain/rules.ts";
 import { callContext } from "../setup/deciding-side.ts";
+import { allFindings, openAuditor } from "../worker/audit-side.ts";
 import { untilRecorded } from "../worker/books.ts";
 import { appendFile } from "./aof.ts";
 import { type House, openHouse } from "./house.ts";
@@ -65,6 +66,10 @@ test("an emptied Redis gets rules and counts back, and they limit as before", as
   await house.expectBooks(100);
   const [report] = await house.recoveries();
   expect(report?.report.restored).toMatchObject({ rules: 3, customers: 2 });
+  const auditor = await openAuditor(house.urls);
+  await auditor.lookAround();
+  await auditor.close();
+  expect(await allFindings(house.database.url)).toEqual([]);
 });
 
 test("customers are counted on where there are no rules any more", async () => {

@@ -1,8 +1,10 @@
 import { until } from "../../scripts/until.ts";
 import { openAudit } from "../../src/postgres/auditing.ts";
+import { createPool } from "../../src/postgres/client.ts";
 import { createAuditReader } from "../../src/redis/audit-reader.ts";
 import { createRedis, untilReady } from "../../src/redis/client.ts";
 import { createKeys } from "../../src/redis/keys.ts";
+import { createSaleAuditReader } from "../../src/redis/sale-audit-reader.ts";
 import { createStopped } from "../../src/redis/stopped.ts";
 import { createStream } from "../../src/redis/stream.ts";
 import { createAuditor } from "../../worker/auditor.ts";
@@ -12,7 +14,10 @@ import { query } from "./query.ts";
 
 type Reading = ReturnType<typeof createAuditReader>;
 
-/** Rounds after which everything was looked at twice since, wherever the audit was when it began. */
+/**
+ * Rounds after which everything was looked at twice since, wherever the audit was when it began. One less of
+ * what limits sales: there the second look comes at once.
+ */
 const ROUNDS = 3;
 
 /** The auditor as the worker's main.ts builds it, but without rests, to be run turn by turn. */
@@ -35,9 +40,11 @@ export async function openAuditor({
   const redis = createRedis(redisUrl, kept.log);
   await untilReady(redis);
   const stopped = createStopped(redis, keys);
+  const pool = createPool(databaseUrl, kept.log);
   const auditor = createAuditor({
     openAudit: () => openAudit(databaseUrl, 0),
     readStocks: changeReading(createAuditReader(redis, keys)),
+    sales: createSaleAuditReader(redis, keys, "main"),
     keepStops: createDriftStops({
       stopped,
       pauses,
@@ -49,11 +56,10 @@ export async function openAuditor({
   });
 
   const rounds = async () => {
-    const [row] = await query<{ rounds: number }>(
-      databaseUrl,
-      "select rounds::int from audit_progress",
+    const { rows } = await pool.query<{ rounds: number }>(
+      "select least(rounds, sale_rounds + 1)::int as rounds from audit_progress",
     );
-    return row?.rounds ?? 0;
+    return rows[0]?.rounds ?? 0;
   };
 
   /** Runs turns until every stock was looked at twice. Faults rise. */
@@ -71,6 +77,7 @@ export async function openAuditor({
 
   async function close() {
     await auditor.close();
+    await pool.end();
     redis.disconnect();
   }
   return {

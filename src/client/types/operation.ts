@@ -199,7 +199,7 @@ export type OperationCalls = {
       recorded?: boolean;
     };
   };
-  /** Stocks on which Redis and the ledger disagree. */
+  /** Stocks and sales on which Redis and the ledger disagree. */
   "GET /v1/audit": {
     query: {
       /** The code of what is sold. */
@@ -209,116 +209,153 @@ export type OperationCalls = {
       cursor?: string | undefined;
     };
     answer: {
-      items: Array<{
-        /** The code of what is sold. */
-        sku: string;
-        /** A shop or warehouse. */
-        storeId: string;
-        /**
-         * CORRUPT: A key of the stock in Redis holds something else than it should. LEDGER_SUM: The
-         * ledger's level is not what the stock's movements add up to. CONSERVATION: Units came or went
-         * in the ledger that were neither stocked, adjusted nor sold. REDIS_AHEAD: Redis has changes
-         * of the stock that the ledger lacks, though all is recorded. REDIS_BEHIND: Redis has
-         * forgotten changes of the stock that it once decided. HELD: Redis counts other units as held
-         * than the stock's events have held. CHANGED_OUTSIDE: Other units are available than by the
-         * last event: somebody has set them by hand.
-         */
-        kind:
-          | "CORRUPT"
-          | "LEDGER_SUM"
-          | "CONSERVATION"
-          | "REDIS_AHEAD"
-          | "REDIS_BEHIND"
-          | "HELD"
-          | "CHANGED_OUTSIDE";
-        /** False: it is a warning, and stops no sale. */
-        alarm: boolean;
-        /** What its movements add up to, at Redis's version if they have it. */
-        ledger: {
-          onHand: number;
-          reserved: number;
-          available: number;
-          /** One more with each change. */
-          version: number;
-        };
-        /** What reads of the ledger show. Null: it has none. */
-        level: {
-          onHand: number;
-          reserved: number;
-          available: number;
-          /** One more with each change. */
-          version: number;
-        } | null;
-        /** What is sold from. Null when its keys can't be read. */
-        redis: {
-          onHand: number;
-          reserved: number;
-          available: number;
-          /** One more with each change. */
-          version: number;
-        } | null;
-        foundAt: string;
-        lastSeenAt: string;
-        /** What you can do. */
-        advice: string;
-        /**
-         * The body of a `POST /v1/adjustments` that makes on hand in Redis what the ledger says.
-         * Nobody applies it but you; with `If-Match` and Redis's version only if nothing has moved
-         * since. Null where an adjustment can't help.
-         */
-        proposal: {
-          /** A shop or warehouse. */
-          storeId: string;
-          /** The code of what is sold. */
-          sku: string;
-          delta: number;
-          reason: "sale" | "damage" | "count" | "manual" | "receipt" | "return";
-          notes: string;
-        } | null;
-        /** The newest 20, newest first; `GET /v1/products/{sku}/movements` has all. */
-        movements: Array<{
-          /** The code of what is sold. */
-          sku: string;
-          /** A shop or warehouse. */
-          storeId: string;
-          /** The event that moved it. EXTERNAL is what no event of ours explains. */
-          kind:
-            | "HOLD_CREATED"
-            | "HOLD_CONFIRMED"
-            | "HOLD_CANCELLED"
-            | "HOLD_EXPIRED"
-            | "HOLD_PURCHASED"
-            | "HOLD_CHANGED"
-            | "STOCK_ADJUSTED"
-            | "STOCK_COUNTED"
-            | "STOCK_TRANSFERRED"
-            | "ORDER_RETURNED"
-            | "EXTERNAL";
-          availableDelta: number;
-          heldDelta: number;
-          /** The sum of the two. */
-          onHandDelta: number;
-          /** The stock's, after it. */
-          version: number | null;
-          reason: string | null;
-          /** The reservation, or what the change of stock named. */
-          reference: string | null;
-          notes: string | null;
-          /**
-           * Who: the customer, the name of the caller that changed the stock (`api` with `AUTH=off`),
-           * `worker` when time ran out, `outside` for EXTERNAL.
-           */
-          actor: string | null;
-          eventId: string;
-          occurredAt: string;
-        }>;
-      }>;
+      items: Array<
+        | {
+            /** The code of what is sold. */
+            sku: string;
+            /** A shop or warehouse. */
+            storeId: string;
+            /**
+             * CORRUPT: A key of the stock in Redis holds something else than it should. LEDGER_SUM: The
+             * ledger's level is not what the stock's movements add up to. CONSERVATION: Units came or went
+             * in the ledger that were neither stocked, adjusted nor sold. REDIS_AHEAD: Redis has changes
+             * of the stock that the ledger lacks, though all is recorded. REDIS_BEHIND: Redis has
+             * forgotten changes of the stock that it once decided. HELD: Redis counts other units as held
+             * than the stock's events have held. CHANGED_OUTSIDE: Other units are available than by the
+             * last event: somebody has set them by hand.
+             */
+            kind:
+              | "CORRUPT"
+              | "LEDGER_SUM"
+              | "CONSERVATION"
+              | "REDIS_AHEAD"
+              | "REDIS_BEHIND"
+              | "HELD"
+              | "CHANGED_OUTSIDE";
+            /** False: it is a warning, and stops no sale. */
+            alarm: boolean;
+            /** What its movements add up to, at Redis's version if they have it. */
+            ledger: {
+              onHand: number;
+              reserved: number;
+              available: number;
+              /** One more with each change. */
+              version: number;
+            };
+            /** What reads of the ledger show. Null: it has none. */
+            level: {
+              onHand: number;
+              reserved: number;
+              available: number;
+              /** One more with each change. */
+              version: number;
+            } | null;
+            /** What is sold from. Null when its keys can't be read. */
+            redis: {
+              onHand: number;
+              reserved: number;
+              available: number;
+              /** One more with each change. */
+              version: number;
+            } | null;
+            foundAt: string;
+            lastSeenAt: string;
+            /** What you can do. */
+            advice: string;
+            /**
+             * The body of a `POST /v1/adjustments` that makes on hand in Redis what the ledger says.
+             * Nobody applies it but you; with `If-Match` and Redis's version only if nothing has moved
+             * since. Null where an adjustment can't help.
+             */
+            proposal: {
+              /** A shop or warehouse. */
+              storeId: string;
+              /** The code of what is sold. */
+              sku: string;
+              delta: number;
+              reason: "sale" | "damage" | "count" | "manual" | "receipt" | "return";
+              notes: string;
+            } | null;
+            /** The newest 20, newest first; `GET /v1/products/{sku}/movements` has all. */
+            movements: Array<{
+              /** The code of what is sold. */
+              sku: string;
+              /** A shop or warehouse. */
+              storeId: string;
+              /** The event that moved it. EXTERNAL is what no event of ours explains. */
+              kind:
+                | "HOLD_CREATED"
+                | "HOLD_CONFIRMED"
+                | "HOLD_CANCELLED"
+                | "HOLD_EXPIRED"
+                | "HOLD_PURCHASED"
+                | "HOLD_CHANGED"
+                | "STOCK_ADJUSTED"
+                | "STOCK_COUNTED"
+                | "STOCK_TRANSFERRED"
+                | "ORDER_RETURNED"
+                | "EXTERNAL";
+              availableDelta: number;
+              heldDelta: number;
+              /** The sum of the two. */
+              onHandDelta: number;
+              /** The stock's, after it. */
+              version: number | null;
+              reason: string | null;
+              /** The reservation, or what the change of stock named. */
+              reference: string | null;
+              notes: string | null;
+              /**
+               * Who: the customer, the name of the caller that changed the stock (`api` with `AUTH=off`),
+               * `worker` when time ran out, `outside` for EXTERNAL.
+               */
+              actor: string | null;
+              eventId: string;
+              occurredAt: string;
+            }>;
+          }
+        | {
+            /** The code of what is sold. */
+            sku: string;
+            /** Null when it is about all stores. */
+            storeId: string | null;
+            /** Null when it is about nobody in particular. */
+            customerId: string | null;
+            /**
+             * RULES: Redis enforces other rules of the sku's sale than were last decided. CUSTOMER_COUNT:
+             * Redis counts other units or active holds of a customer than the ledger has. OWN_HOLD:
+             * Redis's index of own holds names one that is no active hold of this customer and sku. QUEUE:
+             * Redis's number of those who wait for a stock, their queue and their places differ. WAITER:
+             * Somebody waits on one side only, or in another place of the queue.
+             */
+            kind: "RULES" | "CUSTOMER_COUNT" | "OWN_HOLD" | "QUEUE" | "WAITER";
+            alarm: boolean;
+            /** As Redis should have it: rules, `<units> <active holds>`, a place in a queue. */
+            ledgerSays: string | null;
+            /** Null: nothing. */
+            redisSays: string | null;
+            foundAt: string;
+            lastSeenAt: string;
+            /** What you can do. */
+            advice: string;
+            /** The body of a `POST /v1/audit:recount` that puts it right. Null: it can't. */
+            recount: {
+              /** The code of what is sold. */
+              sku: string;
+              /** Who buys, in your words. */
+              customerId: string;
+            } | null;
+            recountRequested: boolean;
+          }
+      >;
       /** Send it as `cursor` to get the next page. Null: this is the last one. */
       nextCursor: string | null;
       /** When stocks were last looked at. Null: no worker ever has. */
       lookedAt: string | null;
       /** How often all stocks were looked at. */
       rounds: number;
+      /** The same of rules, counts of customers, own holds and who waits. */
+      saleRounds: number;
       /** The last time that all stocks were looked at. */
       lastRound: {
         beganAt: string;
@@ -351,6 +388,22 @@ export type OperationCalls = {
       }>;
     };
   };
+  /** Put right what Redis counts for customers. */
+  "POST /v1/audit:recount": {
+    body: {
+      /** The code of what is sold. */
+      sku: string;
+      /** Who buys, in your words. */
+      customerId?: string | undefined;
+    };
+    answer: {
+      /** The code of what is sold. */
+      sku: string;
+      customers: number;
+      /** With `Prefer: wait` only. */
+      recorded?: boolean;
+    };
+  };
   /** Who did what, newest first. */
   "GET /v1/audit-log": {
     query: {
@@ -373,6 +426,7 @@ export type OperationCalls = {
         | "REPLAY_REQUESTED"
         | "REBUILD_REQUESTED"
         | "RECOVERY_APPROVED"
+        | "RECOUNT_REQUESTED"
         | "KEY_CREATED"
         | "KEY_ROTATED"
         | "KEY_REVOKED"
@@ -404,6 +458,7 @@ export type OperationCalls = {
           | "REPLAY_REQUESTED"
           | "REBUILD_REQUESTED"
           | "RECOVERY_APPROVED"
+          | "RECOUNT_REQUESTED"
           | "KEY_CREATED"
           | "KEY_ROTATED"
           | "KEY_REVOKED";

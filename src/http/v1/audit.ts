@@ -6,7 +6,7 @@ import { ADJUSTMENT_REASONS } from "../../domain/reasons.ts";
 import {
   type AuditProgress,
   listOpenFindings,
-  type OpenFinding,
+  type OpenStockFinding,
   readAccounts,
   readAuditProgress,
   type StockAccount,
@@ -26,6 +26,7 @@ import {
 } from "../fields.ts";
 import { readRecorded } from "../ledger-call.ts";
 import { type Route, route } from "../route.ts";
+import { createRecountRoute, presentSaleDrift, saleDrift } from "./audit-sales.ts";
 import { levels, presentLevels } from "./levels.ts";
 import { presentMovement, shownMovement } from "./movements.ts";
 
@@ -88,11 +89,15 @@ const account = z.object({
   summedAt: time.meta({ description: "When the audit last had to add something." }),
 });
 
-const body = pageOf(drift).extend({
+const body = pageOf(z.union([drift, saleDrift])).extend({
   lookedAt: time.nullable().meta({
     description: "When stocks were last looked at. Null: no worker ever has.",
   }),
   rounds: count.meta({ description: "How often all stocks were looked at.", example: 41 }),
+  saleRounds: count.meta({
+    description: "The same of rules, counts of customers, own holds and who waits.",
+    example: 40,
+  }),
   lastRound: z
     .object({ beganAt: time, endedAt: time, stocks: count.meta({ example: 1_200 }) })
     .nullable()
@@ -118,9 +123,9 @@ export function createAuditRoutes(deps: RouteDeps): Route[] {
       path: "/v1/audit",
       roles: ["operator", "viewer"],
       tag: "Operation",
-      summary: "Stocks on which Redis and the ledger disagree",
+      summary: "Stocks and sales on which Redis and the ledger disagree",
       description:
-        "All stocks are compared again and again, those that have just moved first. What is listed was found twice, and is so at the moment; it goes by itself when both sides agree again.",
+        "All stocks are compared again and again, those that have just moved first, and so is what limits sales: rules, what customers have, their own holds, and who waits. What is listed was found twice, and is so at the moment; it goes by itself when both sides agree again.",
       projection: true,
       query: z.strictObject({ sku: sku.optional(), limit, cursor: cursor(place()) }),
       answers: {
@@ -139,7 +144,10 @@ export function createAuditRoutes(deps: RouteDeps): Route[] {
           progress,
           accounts,
           found,
-          chains: await history.listNewest(found.items, CHAIN_MAX),
+          chains: await history.listNewest(
+            found.items.filter(({ about }) => about === "STOCK"),
+            CHAIN_MAX,
+          ),
         };
       });
       const { progress, accounts, found, chains } = recorded;
@@ -150,14 +158,16 @@ export function createAuditRoutes(deps: RouteDeps): Route[] {
           ...presentProgress(progress),
           accounts: accounts.map(presentAccount),
           ...presentPage(found, (finding) =>
-            presentFinding(finding, chains.get(stockOf(finding)) ?? []),
+            finding.about === "SALE"
+              ? presentSaleDrift(finding)
+              : presentFinding(finding, chains.get(stockOf(finding)) ?? []),
           ),
         } satisfies z.infer<typeof body>,
       };
     },
   );
 
-  return [read];
+  return [read, createRecountRoute(deps)];
 }
 
 const place = () =>
@@ -167,11 +177,12 @@ const place = () =>
     .transform(Number);
 
 function presentProgress(progress: AuditProgress) {
-  const { looked_at, rounds, round_began_at, round_stocks } = progress;
+  const { looked_at, rounds, sale_rounds, round_began_at, round_stocks } = progress;
   const { last_round_began_at, last_round_ended_at, last_round_stocks } = progress;
   return {
     lookedAt: looked_at === null ? null : isoTime(looked_at),
     rounds,
+    saleRounds: sale_rounds,
     lastRound:
       last_round_began_at === null || last_round_ended_at === null
         ? null
@@ -185,7 +196,10 @@ function presentProgress(progress: AuditProgress) {
   };
 }
 
-function presentFinding(found: OpenFinding, movements: StockMovement[]): z.infer<typeof drift> {
+function presentFinding(
+  found: OpenStockFinding,
+  movements: StockMovement[],
+): z.infer<typeof drift> {
   const { finding_id, sku, store_id: storeId, kind, ledger, level, redis } = found;
   const { delta, advice } = proposeRepair(found);
   const notes = `audit: ${kind}, finding ${finding_id}`;

@@ -214,4 +214,5 @@ const RECORD_ROUTES: Record<RecordRoute, string> = {
   create_key: "POST /v1/keys",
   rotate_key: "POST /v1/keys/{id}:rotate",
   revoke_key: "DELETE /v1/keys/{id}",
+  recount_customers: "POST /v1/audit:recount",
 };

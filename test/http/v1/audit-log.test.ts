@@ -154,6 +154,11 @@ function writes({
       [["REPLAY_REQUESTED", "1-1", null, { message_ids: ["1-1"], count: 1 }]],
     ],
     [
+      "POST /v1/audit:recount",
+      post("/v1/audit:recount", { sku, customerId: "ann" }),
+      [["RECOUNT_REQUESTED", sku, null, { customer: "ann", customers: 1 }]],
+    ],
+    [
       "POST /v1/recovery:approve",
       post("/v1/recovery:approve", {}),
       [
@@ -181,6 +186,11 @@ async function prepared() {
   await query(
     dbUrl(),
     "insert into recoveries (partition, finding, redis_seq, report) values (0, 'EMPTY', 0, '{}')",
+  );
+  await query(
+    dbUrl(),
+    "insert into audit_findings (kind, sku, store_id, user_id) values ('CUSTOMER_COUNT', $1, '', 'ann')",
+    [sku],
   );
   const { orderId } = bought.body;
   const { payment_id } = unfulfilled.body;

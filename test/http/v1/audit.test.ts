@@ -41,7 +41,7 @@ async function tea() {
 
 test("nobody has looked yet", async () => {
   expect((await office.get("/v1/audit")).body).toEqual({
-    ...{ lookedAt: null, rounds: 0, lastRound: null, currentRound: null },
+    ...{ lookedAt: null, rounds: 0, saleRounds: 0, lastRound: null, currentRound: null },
     ...{ accounts: [], items: [], nextCursor: null },
   });
 });
