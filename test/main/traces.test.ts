@@ -29,6 +29,7 @@ beforeAll(async () => {
     ...env,
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_BSP_SCHEDULE_DELAY: "20",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "60000", // the one that hangs is waited for longer than a shutdown may take
     REQUEST_BUDGET_MS: "20000", // Redis is stopped below
   };
   [api, worker, plain] = await Promise.all([
