@@ -7,7 +7,7 @@ const ORIGIN = "https://shop.example";
 // One lets nobody in from elsewhere and believes no proxy; the other one does.
 let closed: Shop;
 let open: Shop;
-const rates = { caller: { per_second: 0.01, burst: 30 }, customer: null, address: null };
+const rates = { caller: { per_second: 0.01, burst: 9 }, customer: null, address: null };
 beforeAll(async () => {
   [closed, open] = await Promise.all([
     openShop({ rates }),

@@ -11,9 +11,11 @@ import { within } from "../../within.ts";
 const IN_FLIGHT_MAX = 2;
 const BATCH_MAX = 256;
 const WAITING_MAX = 4_096;
-const KNOWN_MAX = 10_000;
+const KNOWN_MAX = 50_000;
 /** A process takes at most so many seconds' worth ahead of its requests. */
 const AHEAD_SECONDS = 0.1;
+/** Of a bucket that holds as many, a process lets one request through unasked, and pays for it with the next. */
+const UNASKED_BURST_MIN = 10;
 const AGAIN_MS = 50;
 /** After a failure Redis is left alone for so long. */
 const REST_MS = 1_000;
@@ -30,12 +32,18 @@ type Bucket = {
   ahead: number;
   /** How many were spent since it was last asked for any: so many are taken ahead the next time. */
   spent: number;
+  /** Let through unasked, and not paid for yet. */
+  owed: number;
+  /** Local ms from which one is let through unasked again: when even an empty one is full. */
+  unasked_from: number;
   /** Local ms at which it is full, as far as this process knows. */
   full_at: number;
   /** Local ms before which there is none. */
   empty_until: number;
 };
 type Waiter = (permit: Permit) => void;
+/** Who asks for a bucket in one call, and what they pay for beside. */
+type Asking = { bucket: Bucket; resolves: Waiter[]; owed: number };
 
 export type Buckets = ReturnType<typeof createBuckets>;
 
@@ -65,6 +73,12 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
       return granted(bucket, now);
     }
     if (now < bucket.empty_until) return refused(bucket, now);
+    if (now >= bucket.unasked_from) {
+      bucket.unasked_from = now + rate.burst * bucket.interval_ms;
+      bucket.full_at = Math.max(bucket.full_at, now) + bucket.interval_ms;
+      bucket.owed = 1;
+      return granted(bucket, now);
+    }
     if (now < rests_until || waiters >= WAITING_MAX) return spendAlone(bucket, now);
     return new Promise((resolve) => {
       const others = waiting.get(bucket);
@@ -85,7 +99,8 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   function createBucket(name: string, rate: Rate): Bucket {
     const interval_ms = intervalUs(rate) / 1000;
     const ahead_max = Math.floor(Math.min(rate.per_second * AHEAD_SECONDS, rate.burst));
-    const none = { ahead: 0, spent: 0, full_at: 0, empty_until: 0 };
+    const unasked_from = rate.burst < UNASKED_BURST_MIN ? Number.POSITIVE_INFINITY : 0;
+    const none = { ahead: 0, spent: 0, owed: 0, unasked_from, full_at: 0, empty_until: 0 };
     const bucket = { name, rate, interval_ms, ahead_max, ...none };
     known.set(name, bucket);
     if (known.size > KNOWN_MAX) forgetOne();
@@ -112,21 +127,17 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   }
 
   async function ask() {
-    const batch = [...waiting.entries().take(BATCH_MAX)];
-    for (const [bucket, resolves] of batch) {
-      waiting.delete(bucket);
-      waiters -= resolves.length;
-    }
+    const batch = [...waiting.entries().take(BATCH_MAX)].map(takeOff);
     in_flight += 1;
     try {
       const grants = await within(deps.wait_ms_max, takeInTime(batch.map(wishOf)));
       noteAlone(false);
-      for (const [i, [bucket, resolves]] of batch.entries()) settle(bucket, resolves, grants[i]);
+      for (const [i, asking] of batch.entries()) settle(asking, grants[i]);
     } catch (err) {
       rests_until = monotonicNow() + REST_MS;
       noteAlone(true, err);
       const now = monotonicNow();
-      for (const [bucket, resolves] of batch) {
+      for (const { bucket, resolves } of batch) {
         for (const resolve of resolves) resolve(spendAlone(bucket, now));
       }
     } finally {
@@ -148,20 +159,23 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
     }
   }
 
-  function wishOf([bucket, resolves]: [Bucket, Waiter[]]): Wish {
-    const ahead = Math.min(bucket.ahead_max, bucket.spent);
-    bucket.spent = resolves.length;
-    return { bucket: bucket.name, rate: bucket.rate, needed: resolves.length, ahead };
+  function takeOff([bucket, resolves]: [Bucket, Waiter[]]): Asking {
+    const { owed } = bucket;
+    bucket.owed = 0;
+    waiting.delete(bucket);
+    waiters -= resolves.length;
+    return { bucket, resolves, owed };
   }
 
-  function settle(bucket: Bucket, resolves: Waiter[], grant: Grant | undefined) {
+  function settle({ bucket, resolves, owed }: Asking, grant: Grant | undefined) {
     if (!grant) throw new Error("A bucket was asked for nothing.");
     const now = monotonicNow();
     const { rate, interval_ms } = bucket;
     bucket.full_at = now + (rate.burst - grant.left) * interval_ms;
     if (grant.left === 0) bucket.empty_until = now + grant.wait_ms;
-    const served = Math.min(grant.granted, resolves.length);
-    bucket.ahead += grant.granted - served;
+    const paid = Math.max(0, grant.granted - owed);
+    const served = Math.min(paid, resolves.length);
+    bucket.ahead += paid - served;
     for (const [i, resolve] of resolves.entries()) {
       resolve(i < served ? granted(bucket, now) : refused(bucket, now));
     }
@@ -188,6 +202,12 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   }
 
   return { spend, refusal };
+}
+
+function wishOf({ bucket, resolves, owed }: Asking): Wish {
+  const ahead = Math.min(bucket.ahead_max, bucket.spent);
+  bucket.spent = resolves.length;
+  return { bucket: bucket.name, rate: bucket.rate, needed: resolves.length + owed, ahead };
 }
 
 function granted(bucket: Bucket, now: number): Permit {
