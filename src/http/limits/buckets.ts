@@ -14,7 +14,7 @@ const WAITING_MAX = 4_096;
 const KNOWN_MAX = 50_000;
 /** A process takes at most so many seconds' worth ahead of its requests. */
 const AHEAD_SECONDS = 0.1;
-/** Of a bucket that holds as many, a process lets one request through unasked, and pays for it with the next. */
+/** Of a bucket that holds so many, a process lets one through unasked, and pays for it with the next. */
 const UNASKED_BURST_MIN = 10;
 const AGAIN_MS = 50;
 /** After a failure Redis is left alone for so long. */
@@ -55,7 +55,8 @@ export type Buckets = ReturnType<typeof createBuckets>;
  * @param wait_ms_max for how long Redis may keep a request waiting
  */
 export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_max: number }) {
-  const known = new Map<string, Bucket>();
+  let newer = new Map<string, Bucket>();
+  let older = new Map<string, Bucket>();
   const waiting = new Map<Bucket, Waiter[]>();
   let waiters = 0;
   let in_flight = 0;
@@ -66,7 +67,7 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   /** Spends one permit, at once when this process knows enough. */
   function spend(name: string, rate: Rate): Permit | Promise<Permit> {
     const now = monotonicNow();
-    const bucket = known.get(name) ?? createBucket(name, rate);
+    const bucket = find(name) ?? createBucket(name, rate);
     if (bucket.ahead > 0) {
       bucket.ahead -= 1;
       bucket.spent += 1;
@@ -91,7 +92,7 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
 
   /** What there is to say to whoever wants a permit of a bucket that is known to be empty; else null. */
   function refusal(name: string): Permit | null {
-    const bucket = known.get(name);
+    const bucket = find(name);
     const now = monotonicNow();
     return bucket && now < bucket.empty_until ? refused(bucket, now) : null;
   }
@@ -102,19 +103,25 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
     const unasked_from = rate.burst < UNASKED_BURST_MIN ? Number.POSITIVE_INFINITY : 0;
     const none = { ahead: 0, spent: 0, owed: 0, unasked_from, full_at: 0, empty_until: 0 };
     const bucket = { name, rate, interval_ms, ahead_max, ...none };
-    known.set(name, bucket);
-    if (known.size > KNOWN_MAX) forgetOne();
+    remember(bucket);
     return bucket;
   }
 
-  // The oldest; of two that one with nothing ahead, since that would be lost. Redis knows the rest.
-  function forgetOne() {
-    const [oldest, next] = known.values().take(2);
-    if (!oldest || !next) return;
-    known.delete(oldest.name);
-    if (oldest.ahead === 0) return;
-    known.delete(next.name);
-    known.set(oldest.name, oldest);
+  // Two halves, of which the older one goes as a whole: who is asked for stays. (A Map whose oldest entries
+  // are deleted one by one takes ever longer to find the next.)
+  function find(name: string): Bucket | undefined {
+    const bucket = newer.get(name);
+    if (bucket) return bucket;
+    const old = older.get(name);
+    if (old) remember(old);
+    return old;
+  }
+
+  function remember(bucket: Bucket) {
+    newer.set(bucket.name, bucket);
+    if (newer.size < KNOWN_MAX / 2) return;
+    older = newer;
+    newer = new Map();
   }
 
   function planAsking() {
