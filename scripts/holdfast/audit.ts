@@ -1,18 +1,19 @@
 import type { Command } from "commander";
 import type { Calls } from "../../src/client/client.ts";
 import { formatTable } from "../table.ts";
-import { contextOf, wholeOf } from "./context.ts";
+import { contextOf, wholeOf, withKey } from "./context.ts";
 import { EXITS } from "./failure.ts";
 import { counted, relative } from "./output.ts";
 
 export type Audit = Calls["GET /v1/audit"]["answer"];
-type Drift = Audit["items"][number];
+export type Drift = Audit["items"][number];
+type StockDrift = Extract<Drift, { ledger: unknown }>;
 
-/** `audit`: ends with 1 when there is a drift that is an alarm. */
+/** `audit` ends with 1 when there is a drift that is an alarm; `audit recount` mends one of its kinds. */
 export function addAudit(program: Command): void {
-  program
+  const audit = program
     .command("audit")
-    .description("stocks on which Redis and Postgres disagree, and what to do about each")
+    .description("what Redis and Postgres disagree on, and what to do about each")
     .argument("[sku]", "only this one")
     .option("--limit <n>", "how many are shown (20)", wholeOf(1, 50))
     .action(async (sku: string | undefined, { limit }: { limit?: number }, command: Command) => {
@@ -20,6 +21,17 @@ export function addAudit(program: Command): void {
       const body = await context.client.operation.audit({ sku, limit });
       context.tell(body, () => wordsOf(body));
       if (body.items.some(({ alarm }) => alarm)) process.exitCode = EXITS.REFUSED;
+    });
+
+  withKey(audit.command("recount"))
+    .description("puts right what Redis counts for the customers of a sku, where audit tells of it")
+    .argument("<sku>")
+    .argument("[customer]", "only this one")
+    .action(async (sku: string, customerId, { key }: { key?: string }, command: Command) => {
+      const { client, tell } = contextOf(command);
+      const wish = customerId === undefined ? { sku } : { sku, customerId };
+      const body = await client.operation.recount(wish, { idempotencyKey: key });
+      tell(body, () => `${counted(body.customers, "customer")} of ${sku} will be counted anew.\n`);
     });
 }
 
@@ -30,19 +42,47 @@ function wordsOf({ items, nextCursor, lookedAt, lastRound }: Audit): string {
   if (items.length === 0) return `Redis and Postgres agree. ${round}\n`;
   const names = ["sku", "store", "kind", "redis has", "ledger has", "found", "alarm"];
   const rows = items.map((of) => [
-    ...[of.sku, of.storeId, of.kind, sideOf(of.redis), sideOf(of.ledger)],
+    ...[of.sku, of.storeId ?? "", of.kind, ...sidesOf(of)],
     ...[relative(of.foundAt), of.alarm ? "yes" : "no"],
   ]);
   const more = nextCursor === null ? "" : "There are more.\n";
   return `${formatTable(names, rows)}${more}\n${items.map(adviceOf).join("")}${round}\n`;
 }
 
-const sideOf = (side: Drift["redis"]) =>
+const isOfStock = (drift: Drift): drift is StockDrift => "ledger" in drift;
+
+/** What Redis has, and what the ledger has. */
+const sidesOf = (of: Drift) =>
+  isOfStock(of)
+    ? [levelOf(of.redis), levelOf(of.ledger)]
+    : [of.redisSays ?? "nothing", of.ledgerSays ?? "nothing"];
+
+const levelOf = (side: StockDrift["redis"]) =>
   side ? `${side.available} + ${side.reserved} held` : "can't be read";
 
-function adviceOf({ sku, storeId, advice, proposal }: Drift): string {
-  return `${sku} in ${storeId}: ${advice}\n${proposal ? `  ${repairOf(proposal)}\n` : ""}`;
+function adviceOf(drift: Drift): string {
+  const repair = repairOf(drift);
+  return `${placeOf(drift)}: ${drift.advice}\n${repair ? `  npx holdfast ${repair}\n` : ""}`;
 }
 
-const repairOf = ({ sku, storeId, delta }: NonNullable<Drift["proposal"]>) =>
-  `npx holdfast stock adjust ${sku} ${delta} --store ${storeId} --reason count`;
+/** What a drift is about. */
+export const placeOf = (drift: Drift) =>
+  [
+    drift.sku,
+    ...(drift.storeId ? [`in ${drift.storeId}`] : []),
+    ...(isOfStock(drift) || !drift.customerId ? [] : [`of ${drift.customerId}`]),
+  ].join(" ");
+
+function repairOf(drift: Drift): string | null {
+  if (isOfStock(drift)) {
+    const { proposal } = drift;
+    return (
+      proposal &&
+      `stock adjust ${proposal.sku} ${proposal.delta} --store ${proposal.storeId} --reason count`
+    );
+  }
+  return drift.recount && `audit recount ${drift.recount.sku} ${quoted(drift.recount.customerId)}`;
+}
+
+/** As a shell takes it: a customer's name is anything. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -111,6 +111,7 @@ export function createClient(settings: ClientSettings) {
       recovery: plain("GET /v1/recovery"),
       approveRecovery: plain("POST /v1/recovery:approve"),
       audit: list("GET /v1/audit"),
+      recount: send("POST /v1/audit:recount"),
       auditLog: list("GET /v1/audit-log"),
     },
   };

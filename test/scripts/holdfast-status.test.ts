@@ -23,7 +23,7 @@ const report = {
 };
 const audit = {
   ...none,
-  ...{ lookedAt: ago(1_000), rounds: 4, currentRound: null, accounts: [] },
+  ...{ lookedAt: ago(1_000), rounds: 4, saleRounds: 4, currentRound: null, accounts: [] },
   lastRound: { beganAt: ago(3_000), endedAt: ago(2_000), stocks: 7 },
 };
 const partition = { partition: 0, appliedSeq: 9, decidedSeq: 9, backlog: 0, lagMs: 0 };
@@ -55,6 +55,17 @@ const lacks = (...names: string[]) => ({
   state: "NOT_READY" as const,
   missing: Object.fromEntries(names.map((name) => [name, `no ${name}`])),
 });
+const count_drift = {
+  ...({
+    sku: "tea",
+    storeId: null,
+    customerId: "ada",
+    kind: "CUSTOMER_COUNT",
+    alarm: true,
+  } as const),
+  ...{ ledgerSays: "2 1", redisSays: null, foundAt: ago(0), lastSeenAt: ago(0), advice: "" },
+  ...{ recount: { sku: "tea", customerId: "ada" }, recountRequested: false },
+};
 const letter = {
   ...{ messageId: "1-1", seq: 4, error: "payload: not JSON", attempts: 1, failedAt: ago(0) },
   ...{ replayRequestedAt: null, entry: {} },
@@ -150,7 +161,13 @@ test.each<[string, Partial<Facts>, RegExp, RegExp]>([
   [
     "a stock drifts",
     { audit: { body: { ...audit, items: [drift] } } },
-    /on 1 stock \(HELD\): tea in main/,
+    /in 1 place \(HELD\): tea in main/,
+    /npx holdfast audit/,
+  ],
+  [
+    "a customer's count drifts",
+    { audit: { body: { ...audit, items: [count_drift] } } },
+    /in 1 place \(CUSTOMER_COUNT\): tea of ada/,
     /npx holdfast audit/,
   ],
   [

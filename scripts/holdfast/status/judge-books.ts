@@ -1,3 +1,4 @@
+import { type Drift, placeOf } from "../audit.ts";
 import { counted, relative, span } from "../output.ts";
 import { bodyOf, type Facts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
@@ -57,7 +58,7 @@ function judgeAudit({ audit, recovery }: Facts): Finding[] {
     const kinds = [...new Set(alarms.map(({ kind }) => kind))].join(", ");
     findings.push({
       urgency: "NOW",
-      what: `Redis and Postgres disagree on ${counted(alarms.length, "stock")}${more} (${kinds}): ${named(alarms)}. With AUDIT_PAUSES_SALES nobody gets any of these.`,
+      what: `Redis and Postgres disagree in ${counted(alarms.length, "place")}${more} (${kinds}): ${named(alarms)}. With AUDIT_PAUSES_SALES nobody gets a stock, or a sku with rules, that is among them.`,
       todo: ["npx holdfast audit (what each side has, and what can be done)"],
       section: "HoldfastDrift",
     });
@@ -83,11 +84,8 @@ function judgeAudit({ audit, recovery }: Facts): Finding[] {
 }
 
 const NAMED_MAX = 5;
-const named = (stocks: { sku: string; storeId: string }[]) =>
-  stocks
-    .slice(0, NAMED_MAX)
-    .map(({ sku, storeId }) => `${sku} in ${storeId}`)
-    .join(", ") + (stocks.length > NAMED_MAX ? ", …" : "");
+const named = (drifts: Drift[]) =>
+  drifts.slice(0, NAMED_MAX).map(placeOf).join(", ") + (drifts.length > NAMED_MAX ? ", …" : "");
 
 function judgeLetters({ letters }: Facts): Finding[] {
   const { items = [], nextCursor } = bodyOf(letters) ?? {};
