@@ -20,7 +20,7 @@ local PLACE_FIELD = "place"
 local last_place, moved = nil, false
 
 local function signed(text)
-  local minus, digits = string.match(text, "^(%-?)(%d+)$")
+  local minus, digits = string.match(text or "", "^(%-?)(%d+)$")
   local number = whole(digits)
   return number and (minus == "-" and -number or number)
 end

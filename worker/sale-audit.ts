@@ -1,4 +1,4 @@
-import { type SaleName, saleKeyOf } from "../src/domain/sale-audit.ts";
+import { recountOf, type SaleName, saleKeyOf } from "../src/domain/sale-audit.ts";
 import type { Log } from "../src/log.ts";
 import { monotonicNow } from "../src/now.ts";
 import type { Audit } from "../src/postgres/auditing.ts";
@@ -83,7 +83,8 @@ export function createSaleAudit({
         moved_id = newest_id;
       }
       if (turn === "OPEN" && monotonicNow() >= next_open_at) {
-        queues.AGAIN.push(...(await by.sales.readOpen(OPEN_MAX - queues.AGAIN.length)));
+        const room = Math.max(0, OPEN_MAX - queues.AGAIN.length);
+        queues.AGAIN.push(...(await by.sales.readOpen(room)));
         next_open_at = monotonicNow() + open_every_ms;
       }
       if (turn === "ROUND" && queues.ROUND.length === 0) {
@@ -131,7 +132,7 @@ export function createSaleAudit({
         queues.AGAIN.push(look);
       }
     }
-    const recounts = findings.filter(({ recount }) => recount);
+    const recounts = findings.filter((of) => of.recount && recountOf(of));
     const told = await by.sales.settle({ findings, fine, recounts, ...done });
     auditSales.inc(looks.length);
     for (const { kind, sku, store_id, user_id, waiter_id, ledger, redis } of told) {

@@ -68,9 +68,9 @@ const ADVICE: Record<SaleDrift, string> = {
   RULES:
     "If Redis's were meant, PUT them (/v1/rules/{sku}): then both sides have them. Else give back what was decided: PUT that, or HSET inventory.rules <sku> with what the ledger says.",
   CUSTOMER_COUNT:
-    "Ask for a recount: POST /v1/audit:recount. The audit puts the count right when it next looks at it, whatever the customer does meanwhile.",
+    "Replay the dead letters first, if there are some: a recount would take out of Redis what they are about. Then ask for a recount: POST /v1/audit:recount. The audit puts the count right when it next looks at it, whatever the customer does meanwhile.",
   OWN_HOLD:
-    'Take it out with redis-cli: HDEL inventory.own_holds "<sku> <user_id>". The customer\'s next hold is noted again.',
+    'Replay the dead letters first, if there are some. Then take it out with redis-cli: HDEL inventory.own_holds "<sku> <user_id>". The customer\'s next hold is noted again.',
   QUEUE:
     "Set the number with redis-cli to that of the queue: HSET inventory.waiting <stock> <number>, or HDEL it when nobody waits. Where a place lacks its customer, HSET inventory.waiting_users:<stock> <user_id> <waiter_id>.",
   WAITER:

@@ -3,7 +3,9 @@ import type { StockName } from "./audit-rows.ts";
 import type { Connection, Statement } from "./client.ts";
 
 /** So many are told at most. Further ones are told when some of these are gone. */
-export const OPEN_MAX = 10_000;
+const OPEN_MAX = 10_000;
+/** Likewise of each kind of what limits sales: there are more customers than stocks. */
+export const SALE_OPEN_MAX = 2_000;
 /** How long those that are gone are kept. */
 const KEPT_DAYS = 90;
 
@@ -52,7 +54,7 @@ export async function readOpen(
     name: "audit_open",
     text: `select sku, store_id, kind, about from audit_findings where gone_at is null
            order by last_seen_at limit $1`,
-    values: [OPEN_MAX],
+    values: [OPEN_MAX + 5 * SALE_OPEN_MAX], // all that may be told
   });
   const counts = new Map<AnyDrift, number>();
   for (const { kind } of rows) counts.set(kind, (counts.get(kind) ?? 0) + 1);
@@ -75,7 +77,7 @@ const FIND = `
   select sku, store_id, kind, ${COLUMNS.join(", ")}
   from json_to_recordset($1)
     as found (sku text, store_id text, kind text, ${COLUMNS.join(" bigint, ")} bigint)
-  where (select count(*) from audit_findings where gone_at is null) < $2
+  where (select count(*) from audit_findings where gone_at is null and about = 'STOCK') < $2
     or exists (
       select from audit_findings as known
       where known.sku = found.sku and known.store_id = found.store_id and known.about = 'STOCK'

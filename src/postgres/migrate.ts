@@ -6,6 +6,7 @@ const SQL_DIR = new URL("../../sql/", import.meta.url);
 /** Any number that nothing else in this database locks. */
 const MIGRATION_LOCK = 4_063_251;
 const MIGRATION_MS_MAX = 10 * 60_000;
+const TABLE_LOCK_MS_MAX = 10_000;
 
 /**
  * Brings the database to the newest migration of `sql/`, each file in a transaction of its own. Concurrent
@@ -107,6 +108,8 @@ function migrationFiles(): MigrationFile[] {
 async function applyFile(client: Connection, { name, text, sha256 }: MigrationFile) {
   await client.query("begin");
   try {
+    // Who waits for a lock of a table holds up all who come behind it, the recorder too.
+    await client.query(`set local lock_timeout = ${TABLE_LOCK_MS_MAX}`);
     await client.query(text);
     await client.query("insert into migrations (name, sha256) values ($1, $2)", [name, sha256]);
     await client.query("commit");

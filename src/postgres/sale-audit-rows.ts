@@ -57,7 +57,9 @@ const CUSTOMERS_PAGE = `
   select hold_id, user_id, status in ('ACTIVE', 'CONFIRMED') as has_units
   from (
     select hold_id from hold_lines where sku = $1 and hold_id > $2 order by hold_id limit $3
-  ) as page join holds using (hold_id) order by hold_id`;
+  ) as page join holds using (hold_id)
+  where holds.hold_id > $2 -- or a merge join begins with the first hold there is
+  order by hold_id`;
 const WAITERS_PAGE = `
   select sku, store_id, user_id, waiter_id, joined_seq from waiters
   where status = 'WAITING' and joined_seq > $1 order by joined_seq limit $2`;
@@ -107,14 +109,14 @@ export type LedgerSaid = string | null | undefined;
 
 /**
  * What the ledger says now of names of one kind, in their order.
- * @param redis.place up to which Redis has added customers' bases
+ * @param redis.place up to which Redis has added customers' bases; null when that can't be read
  * @param redis.said what it said of each
  */
 export async function readLedgerSaid(
   client: Connection,
   kind: SaleDrift,
   of: SaleName[],
-  redis: { place: number; said: (string | null)[] },
+  redis: { place: number | null; said: (string | null)[] },
 ): Promise<LedgerSaid[]> {
   const column = (name: keyof SaleName) => of.map((named) => named[name]);
   switch (kind) {
@@ -176,7 +178,7 @@ const CUSTOMERS = `
   select coalesce(rules.counts, false) as counts,
     (had.units - coalesce(pending.units, 0))::bigint as units,
     (had.active - coalesce(pending.active, 0))::bigint as active,
-    mine.holds < $4 and (select count(*) from (
+    $3::bigint is not null and mine.holds < $4 and (select count(*) from (
       select from customer_bases where place > $3 limit $5
     ) as pending_bases) < $5 as is_whole
   from unnest($1::text[], $2::text[]) with ordinality as wanted (sku, user_id, n)

@@ -43,7 +43,7 @@ export function createSaleAuditing(client: Connection, partition: number, inTran
   async function look(
     kind: SaleDrift,
     of: SaleName[],
-    redis: { seq: number; newest_id: number; place: number; said: (string | null)[] },
+    redis: { seq: number; newest_id: number; place: number | null; said: (string | null)[] },
   ): Promise<{ moment: Moment; looks: SaleLook[] } | null> {
     // Sent together, and answered one behind the other.
     const [before, said, told] = await answers([

@@ -6,7 +6,7 @@ import {
   type SaleSides,
   saleKeyOf,
 } from "../domain/sale-audit.ts";
-import { OPEN_MAX } from "./audit-findings.ts";
+import { SALE_OPEN_MAX } from "./audit-findings.ts";
 import { keepDeed } from "./audit-log.ts";
 import type { Connection, Statement } from "./client.ts";
 import type { Transaction } from "./transaction.ts";
@@ -45,15 +45,20 @@ export async function readOpenSales(client: Connection, count: number): Promise<
 /** Writes down what was found. It answers with those that were: there may be too many. */
 export function writeSaleFindings(findings: SaleFinding[]): Statement[] {
   if (findings.length === 0) return [];
-  return [{ name: "audit_find_sales", text: FIND, values: [JSON.stringify(findings), OPEN_MAX] }];
+  return [
+    { name: "audit_find_sales", text: FIND, values: [JSON.stringify(findings), SALE_OPEN_MAX] },
+  ];
 }
 
 const FIND = `
+  with open as materialized (
+    select about, count(*) as n from audit_findings where gone_at is null group by about
+  )
   insert into audit_findings (kind, sku, store_id, user_id, waiter_id, ledger_says, redis_says)
   select kind, sku, store_id, user_id, waiter_id, ledger, redis
   from json_to_recordset($1) as found (kind text, sku text, store_id text, user_id text,
     waiter_id text, ledger text, redis text)
-  where (select count(*) from audit_findings where gone_at is null) < $2
+  where coalesce((select n from open where open.about = found.kind), 0) < $2
     or exists (
       select from audit_findings as known
       where known.sku = found.sku and known.store_id = found.store_id

@@ -15,14 +15,15 @@ const SCAN_COUNT = 100;
 /** Stocks or waiters of one step: Redis serves nobody else meanwhile. */
 const STEP_MAX = 50;
 const UNREADABLE = "unreadable";
+const TEXT_MAX = 500;
 const NUMBER = /^(0|[1-9]\d{0,14})$/;
 
 /** What Redis said of some names, in their order, before it was at `seq`. */
 export type SaidOfSales = {
   seq: number;
   redis_generation: number;
-  /** Up to which place customers' bases were among the counts. */
-  place: number;
+  /** Up to which place customers' bases were among the counts; null when that can't be read. */
+  place: number | null;
   said: (string | null)[];
 };
 
@@ -33,7 +34,7 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
   /** All that Redis has, a step at a time. What is there all the while is named once at least. */
   async function* names(): AsyncGenerator<SaleName[]> {
     for await (const skus of fieldsOf(keys.rules)) {
-      yield skus.map(([sku]) => saleNameOf("RULES", { sku }));
+      yield skus.map(([sku]) => saleNameOf("RULES", { sku: kept(sku) }));
     }
     for await (const fields of fieldsOf(keys.customers)) {
       yield fields.flatMap(([field]) => customerNames("CUSTOMER_COUNT", field));
@@ -74,7 +75,7 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
     });
 
   function stockIn(name: string) {
-    const [sku = "", store_id = default_store] = name.split("@");
+    const [sku = "", store_id = default_store] = kept(name).split("@");
     return { sku, store_id };
   }
 
@@ -90,9 +91,7 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
       readSaid(kind, of),
       readShared(),
     ]);
-    if (!generation || generation !== before.generation || seq === null || place === null) {
-      return null;
-    }
+    if (!generation || generation !== before.generation || seq === null) return null;
     return { seq, redis_generation: generation, place, said };
   }
 
@@ -126,10 +125,13 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
   }
 
   const fieldsAt = (key: string, fields: string[]): Promise<(string | null)[]> =>
-    redis.hmget(key, ...fields).catch((error: unknown) => {
-      if (isReply(error, "WRONGTYPE")) return fields.map(() => UNREADABLE);
-      throw error;
-    });
+    redis.hmget(key, ...fields).then(
+      (texts) => texts.map((text) => text && kept(text)),
+      (error: unknown) => {
+        if (isReply(error, "WRONGTYPE")) return fields.map(() => UNREADABLE);
+        throw error;
+      },
+    );
 
   // Nothing is said of one whose three numbers are alike.
   async function readQueues(of: SaleName[]): Promise<(string | null)[]> {
@@ -179,9 +181,12 @@ async function inSteps(
 // No sku has a space in it; where there is none it is no customer's field, but the place.
 function customerNames(kind: "CUSTOMER_COUNT" | "OWN_HOLD", field: string): SaleName[] {
   const space = field.indexOf(" ");
-  if (space < 0) return [];
+  if (space < 0 || kept(field) !== field) return [];
   return [saleNameOf(kind, { sku: field.slice(0, space), user_id: field.slice(space + 1) })];
 }
+
+/** As Postgres can have it, also in an index. No name or text of ours is so long, or has such a character. */
+const kept = (text: string) => text.replaceAll("\0", "\uFFFD").slice(0, TEXT_MAX);
 
 function textsOf(
   replies: [error: Error | null, result: unknown][] | null,
