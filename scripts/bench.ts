@@ -36,8 +36,8 @@ async function bench(options: Options): Promise<void> {
 
   const targets = checkTargets(rows);
   const file = resolve(options.json);
-  const { seconds, runs, grown } = options;
-  const result = { machine, options: { seconds, runs, grown }, rows, targets, failures };
+  const { seconds, runs, grown, cores } = options;
+  const result = { machine, options: { seconds, runs, grown, cores }, rows, targets, failures };
   await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
   if (rows.length > 0) process.stdout.write(formatFigures(rows, scenarios, machine, options));
   process.stdout.write(formatTargets(targets));

@@ -26,6 +26,8 @@ export type Figures = {
   p99_ratio?: number | undefined;
   /** Accepted while too much is asked for, as a part of what can be sustained. */
   sustained_ratio?: number | undefined;
+  /** Likewise what was asked for and answered, accepted or refused. */
+  asked_ratio?: number | undefined;
   /** Of the API at the end of a run: its memory, and how late its event loop was. */
   rss_mb?: number | undefined;
   loop_p99_ms?: number | undefined;

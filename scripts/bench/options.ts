@@ -19,6 +19,14 @@ const shape = z.object({
   seconds: whole("seconds", 1, 600, 5),
   runs: whole("runs", 1, 99, 3),
   grown: whole("grown", 1_000, 10_000_000, 1_000_000),
+  cores: z.coerce
+    .number()
+    .min(0.05)
+    .max(64)
+    .catch(({ value }) => {
+      throw new BadOption(`--cores takes a number from 0.05 to 64, not ${value}`);
+    })
+    .optional(),
   load: z.enum(["wrk", "autocannon"]).optional(),
   json: z.string().default("bench.json"),
   help: z.boolean().default(false),
@@ -31,6 +39,7 @@ Measures Holdfast on a stack of its own, prints a table and writes its figures a
   --seconds N      how long a run takes (5)
   --runs N         how many runs the median is taken of (3)
   --grown N        how many holds are live in grown (1000000)
+  --cores N        what overload leaves the system of a core, so that the load has the rest (Linux, as root)
   --load TOOL      wrk or autocannon; by default wrk if it is there or can be installed
   --json FILE      where the figures go (bench.json)
 Scenarios: ${scenarios.join(", ")}
@@ -55,6 +64,7 @@ function parse(args: string[]) {
       seconds: { type: "string" },
       runs: { type: "string" },
       grown: { type: "string" },
+      cores: { type: "string" },
       load: { type: "string" },
       json: { type: "string" },
       help: { type: "boolean" },

@@ -16,6 +16,8 @@ export type Bench = {
   runs: number;
   /** How many holds are live in `grown`. */
   grown: number;
+  /** What the system may use in `overload`; all there is unless it is said. */
+  cores?: number | undefined;
 };
 
 export type Scenario = {

@@ -7,11 +7,11 @@ import { type Child, startChild } from "../child.ts";
 import { freePort } from "../free-port.ts";
 import { startPostgres } from "../local-postgres.ts";
 import { startRedis } from "../local-redis.ts";
+import { signalAll, treeOf } from "../process-tree.ts";
 import { untilReady } from "../ready.ts";
 import { type PartName, REPO_DIR } from "../stack-files.ts";
 import { createSupervisor, type Running } from "../supervise.ts";
 import { until } from "../until.ts";
-import { signalAll, treeOf } from "./process-tree.ts";
 
 const DRAIN_MS_MAX = 12_000;
 const UP_MS_MAX = 60_000;

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { z } from "zod";
 import { sweepRun } from "../../test/setup/sweep.ts";
 import { startChild } from "../child.ts";
-import { signalAll, treeOf } from "../drill/process-tree.ts";
+import { signalAll, treeOf } from "../process-tree.ts";
 
 const JEST = "node_modules/jest/bin/jest.js";
 // --forceExit: a broken system may leave something open, and jest would wait for it for ever.

@@ -1,10 +1,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BODY_BYTES_MAX } from "../domain/limits.ts";
 import { httpRequests, shedRequests } from "../metrics.ts";
-import type { Batcher } from "../redis/batcher.ts";
-import type { Overloaded } from "../redis/outcome.ts";
+import { type Batcher, WAIT_PART_MAX } from "../redis/batcher.ts";
+import { Overloaded } from "../redis/outcome.ts";
 import type { ScriptName } from "../redis/scripts.ts";
 import { requestIdOf } from "./app.ts";
+import { createFlow } from "./flow.ts";
 import { overloaded, problemBody } from "./problem.ts";
 import { PROBLEMS } from "./problem-kinds.ts";
 
@@ -19,7 +20,9 @@ const RUSH: ReadonlyMap<string, ScriptName> = new Map([
  * Answered in one turn of the event loop. Thousands who ask again as soon as they are refused would be read
  * for seconds on end, while nothing else is done. So they wait a little: the others go first.
  */
-const A_TURN_MAX = 256;
+const A_TURN_MAX = 64;
+
+const TOO_MANY = new Overloaded("Too many requests are under way.");
 
 /**
  * Answers requests of a rush that would be refused anyway, before anything is done for them: no route is
@@ -31,6 +34,13 @@ export function refuseEarly(
   { refusal, request_budget_ms }: { refusal: Batcher["refusal"]; request_budget_ms: number },
 ): RequestListener {
   const refused: (() => void)[] = [];
+  const flow = createFlow();
+
+  function overloadOf(script: ScriptName): Overloaded | null {
+    const overload = refusal(script, request_budget_ms);
+    if (overload) return overload;
+    return flow.msOfNext() > request_budget_ms * WAIT_PART_MAX ? TOO_MANY : null;
+  }
 
   function answerSome() {
     for (const answer of refused.splice(0, A_TURN_MAX)) answer();
@@ -39,8 +49,12 @@ export function refuseEarly(
 
   return (req, res) => {
     const script = req.method === "POST" ? RUSH.get(req.url ?? "") : undefined;
-    const overload = script && refusal(script, request_budget_ms);
+    const overload = script && overloadOf(script);
     if (!overload) {
+      if (script) {
+        flow.begin();
+        res.once("close", flow.end);
+      }
       app(req, res);
       return;
     }

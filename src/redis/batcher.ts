@@ -29,7 +29,7 @@ const KEYS_MAX = 4_096;
 const RETRY_MS = 50;
 const OVERDUE_CHECK_MS = 100;
 /** Who would wait for a larger part of its time is refused at once: the truth may be twice the estimate. */
-const WAIT_PART_MAX = 0.25;
+export const WAIT_PART_MAX = 0.25;
 
 /** One request's part of a script call. */
 export type ScriptRequest = { keys: string[]; args: string[] };

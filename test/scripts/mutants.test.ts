@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { treeOf } from "../../scripts/drill/process-tree.ts";
 import type { Mutant } from "../../scripts/mutants/mutant.ts";
 import { exitCodeOf, lineOf } from "../../scripts/mutants/page.ts";
 import { runMutants, type Verdict } from "../../scripts/mutants/run.ts";
+import { treeOf } from "../../scripts/process-tree.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
 import { freshDir } from "../setup/stack.ts";

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { refuseUnaccepted } from "../answers.ts";
 import { compareBooks } from "../books.ts";
+import { shareCpu } from "../cpu-share.ts";
 import { type Figures, rowOf } from "../figures.ts";
 import { type Load, runLoad, skuName } from "../load.ts";
 import { readMetrics } from "../metrics-page.ts";
@@ -32,6 +33,8 @@ export const overload: Scenario = {
   async run(bench) {
     bench.progress.step("starting");
     const stack = await startStack({ api: "HOLDFAST", ...bench });
+    const { cores } = bench;
+    if (cores !== undefined) await bench.parts.start("its share of a core", () => shareCpu(cores));
     const skus = [skuName(0)];
     await stockUp(stack.redis, skus, PLENTY);
     bench.progress.step("warming up");
@@ -73,6 +76,8 @@ export const overload: Scenario = {
             ...accepted,
             p99_ratio: (accepted.p99_ms ?? 0) / (calm[i]?.accepted.p99_ms ?? 0),
             sustained_ratio: (accepted.rate ?? 0) / (sustained[i]?.rate ?? 0),
+            asked_ratio:
+              ((accepted.rate ?? 0) + (runs[i]?.refused.rate ?? 0)) / (sustained[i]?.rate ?? 0),
           })),
         ),
         row(

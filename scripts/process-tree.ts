@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { isNativeError } from "node:util/types";
-import { run } from "../run.ts";
+import { run } from "./run.ts";
 
 /** A process and everything below it: Postgres is one process for each of its connections. */
 export async function treeOf(pid: number): Promise<number[]> {

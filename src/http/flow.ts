@@ -1,0 +1,42 @@
+import { monotonicNow } from "../now.ts";
+
+/** So few under way are never too many, and tell nothing of how fast this process can be. */
+const FEW = 64;
+/** What is known is as old as that. */
+const MEMORY_MS = 1_000;
+
+/**
+ * How long requests that come now will take: as many as are under way, at the pace at which they end. The batcher
+ * knows how long they will wait for Redis; this knows of the process's own turns, too, in which they are
+ * read and answered.
+ */
+export function createFlow() {
+  let under_way = 0;
+  let last_at = 0;
+  const busy = { ms: 0, ended: 0 };
+
+  function begin(): void {
+    under_way += 1;
+    if (under_way === FEW) last_at = monotonicNow();
+  }
+
+  function end(): void {
+    if (under_way >= FEW) {
+      const now = monotonicNow();
+      busy.ms += Math.min(now - last_at, MEMORY_MS);
+      busy.ended += 1;
+      last_at = now;
+      if (busy.ms > MEMORY_MS) {
+        busy.ms /= 2;
+        busy.ended /= 2;
+      }
+    }
+    under_way -= 1;
+  }
+
+  /** 0 as long as few are under way, or nothing is known. */
+  const msOfNext = () =>
+    under_way < FEW || busy.ended < FEW ? 0 : (under_way * busy.ms) / busy.ended;
+
+  return { begin, end, msOfNext };
+}
