@@ -1,12 +1,13 @@
 import type { Command } from "commander";
-import type { Calls } from "../../src/client/client.ts";
 import { formatTable } from "../table.ts";
+import { type Drift, type OpenAudit, readAudit } from "./audit-pages.ts";
 import { contextOf, wholeOf, withKey } from "./context.ts";
 import { EXITS } from "./failure.ts";
 import { counted, relative } from "./output.ts";
 
-export type Audit = Calls["GET /v1/audit"]["answer"];
-export type Drift = Audit["items"][number];
+/** How many are shown unless somebody says. */
+const SHOWN = 20;
+
 type StockDrift = Extract<Drift, { ledger: unknown }>;
 
 /** `audit` ends with 1 when there is a drift that is an alarm; `audit recount` mends one of its kinds. */
@@ -15,12 +16,12 @@ export function addAudit(program: Command): void {
     .command("audit")
     .description("what Redis and Postgres disagree on, and what to do about each")
     .argument("[sku]", "only this one")
-    .option("--limit <n>", "how many are shown (20)", wholeOf(1, 50))
+    .option("--limit <n>", `how many are shown (${SHOWN}), alarms first`, wholeOf(1, 50))
     .action(async (sku: string | undefined, { limit }: { limit?: number }, command: Command) => {
       const context = contextOf(command);
-      const body = await context.client.operation.audit({ sku, limit });
+      const body = await readAudit(context.client, { sku, shown: limit ?? SHOWN }, context);
       context.tell(body, () => wordsOf(body));
-      if (body.items.some(({ alarm }) => alarm)) process.exitCode = EXITS.REFUSED;
+      if (body.open.alarms > 0 || !body.open.whole) process.exitCode = EXITS.REFUSED;
     });
 
   withKey(audit.command("recount"))
@@ -35,7 +36,7 @@ export function addAudit(program: Command): void {
     });
 }
 
-function wordsOf({ items, nextCursor, lookedAt, lastRound }: Audit): string {
+function wordsOf({ items, open, lookedAt, lastRound }: OpenAudit): string {
   const round = lastRound
     ? `Last round: ${counted(lastRound.stocks, "stock")}, ended ${relative(lastRound.endedAt)}.`
     : `No round is done yet; last looked ${relative(lookedAt)}.`;
@@ -45,9 +46,14 @@ function wordsOf({ items, nextCursor, lookedAt, lastRound }: Audit): string {
     ...[of.sku, of.storeId ?? "", of.kind, ...sidesOf(of)],
     ...[relative(of.foundAt), of.alarm ? "yes" : "no"],
   ]);
-  const more = nextCursor === null ? "" : "There are more.\n";
+  const more = open.alarms + open.warnings > items.length || !open.whole ? moreOf(open) : "";
   return `${formatTable(names, rows)}${more}\n${items.map(adviceOf).join("")}${round}\n`;
 }
+
+const moreOf = ({ alarms, warnings, whole }: OpenAudit["open"]) =>
+  whole
+    ? `Of ${counted(alarms, "alarm")} and ${counted(warnings, "warning")} these are shown.\n`
+    : `There are more than could be looked through: at least ${counted(alarms, "alarm")}.\n`;
 
 const isOfStock = (drift: Drift): drift is StockDrift => "ledger" in drift;
 

@@ -15,6 +15,8 @@ const drift = {
   ...{ ledger: levels(0), level: null, redis: null, foundAt: ago(0), lastSeenAt: ago(0) },
   ...{ advice: "Look.", proposal: null, movements: [] },
 };
+const outside = { ...drift, kind: "CHANGED_OUTSIDE" as const, alarm: false };
+const all = { alarms: 0, warnings: 0, whole: true };
 const report = {
   ...({ finding: "TAIL_LOST", generation: 2, beganAt: ago(5_000), approvedAt: null } as const),
   ...{ finishedAt: ago(4_000), redisSeq: 7, appliedSeq: 9, seenSeq: 12 },
@@ -24,6 +26,7 @@ const report = {
 const audit = {
   ...none,
   ...{ lookedAt: ago(1_000), rounds: 4, saleRounds: 4, currentRound: null, accounts: [] },
+  open: all,
   lastRound: { beganAt: ago(3_000), endedAt: ago(2_000), stocks: 7 },
 };
 const partition = { partition: 0, appliedSeq: 9, decidedSeq: 9, backlog: 0, lagMs: 0 };
@@ -160,15 +163,21 @@ test.each<[string, Partial<Facts>, RegExp, RegExp]>([
   ],
   [
     "a stock drifts",
-    { audit: { body: { ...audit, items: [drift] } } },
+    { audit: { body: { ...audit, items: [drift], open: { ...all, alarms: 1 } } } },
     /in 1 place \(HELD\): tea in main/,
     /npx holdfast audit/,
   ],
   [
     "a customer's count drifts",
-    { audit: { body: { ...audit, items: [count_drift] } } },
+    { audit: { body: { ...audit, items: [count_drift], open: { ...all, alarms: 1 } } } },
     /in 1 place \(CUSTOMER_COUNT\): tea of ada/,
     /npx holdfast audit/,
+  ],
+  [
+    "there is more than the audit's pages that are looked through",
+    { audit: { body: { ...audit, items: [], open: { ...all, whole: false } } } },
+    /one may be among the others/,
+    /--timeout/,
   ],
   [
     "a letter is dead",
@@ -227,7 +236,7 @@ test.each<[string, Partial<Facts>]>([
   ],
   [
     "was set by hand",
-    { audit: { body: { ...audit, items: [{ ...drift, kind: "CHANGED_OUTSIDE", alarm: false }] } } },
+    { audit: { body: { ...audit, items: [outside], open: { ...all, warnings: 1 } } } },
   ],
   ["is paused", { paused: { body: { ...none, items: [{ sku: "tea", version: 3 }] } } }],
   ["records on another worker", { worker_metrics: metric("holdfast_recorder_active", 0) }],

@@ -11,6 +11,7 @@ import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
 import { inherited, spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshDir, freshRedis } from "../setup/stack.ts";
+import { query } from "../worker/query.ts";
 
 let server: Awaited<ReturnType<typeof freshRedis>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -160,7 +161,10 @@ test("tail tells what happens, and ends with 0 at Ctrl-C", async () => {
   await until("an event is told", () => said.out.includes("STOCK_COUNTED") || undefined);
   await redis.set("stock:cup", 3);
   await holdfast("stock adjust cup 4");
-  await until("the next one is told", () => said.out.includes('"sku":"cup"') || undefined);
+  await until(
+    "the change is told",
+    () => /"STOCK_ADJUSTED".*"sku":"cup".*\n/.test(said.out) || undefined,
+  );
   child.kill("SIGINT");
   const { code, out } = await ended;
   expect(code).toBe(0);
@@ -197,6 +201,27 @@ test("status says that all is well; then what is not, and dead letters are shown
   expect(out).toMatch(/1\. \[now\] No worker answers at http/);
 }, 60_000);
 
+test("an alarm behind pages of warnings is found, and told first", async () => {
+  await query(
+    database.url,
+    `insert into audit_findings (sku, store_id, kind, ledger_available, ledger_held, ledger_version)
+     select 's' || n, 'main', case n when 120 then 'HELD' else 'CHANGED_OUTSIDE' end, 0, 0, 0
+     from generate_series(1, 120) n`,
+  );
+  const [audit, few, status] = await Promise.all([
+    holdfast("audit"),
+    json("audit --limit 3"),
+    holdfast("status"),
+  ]);
+  expect(audit.code).toBe(1);
+  expect(audit.out.split("\n")[2]).toMatch(/^s120 /);
+  expect(audit.out).toContain("Of 1 alarm and 119 warnings these are shown.");
+  expect(few).toMatchObject({ code: 1, body: { open: { alarms: 1, warnings: 119, whole: true } } });
+  expect(few.body.items).toHaveLength(3);
+  expect(status.out).toContain("Redis and Postgres disagree in 1 place (HELD): s120 in main.");
+  expect(status.out).toContain("119 stocks set by hand");
+}, 60_000);
+
 test("what has a command of its own is that command: its answer, and its exit code", async () => {
   const [made, status, refused] = await Promise.all([
     json("keys create --name shop --role viewer"),
@@ -228,6 +253,8 @@ test("every command that a text names is there", () => {
 function namesOf(command: Command, before = ""): string[] {
   return command.commands.flatMap((inner) => {
     const name = `${before}${inner.name()}`;
-    return inner.commands.length === 0 ? [name] : namesOf(inner, `${name} `);
+    // One that takes arguments does something by itself, with commands below it or not.
+    const is_command = inner.commands.length === 0 || inner.registeredArguments.length > 0;
+    return [...(is_command ? [name] : []), ...namesOf(inner, `${name} `)];
   });
 }

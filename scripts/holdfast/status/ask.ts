@@ -1,6 +1,7 @@
 import { HoldfastProblem } from "../../../src/client/client.ts";
 import { readUpConfig } from "../../../src/config.ts";
 import { runningParts, stackFiles } from "../../stack-files.ts";
+import { readAudit } from "../audit-pages.ts";
 import type { Context } from "../context.ts";
 import { failureOf, whyIn } from "../failure.ts";
 import type { Facts, Process, Read } from "./facts.ts";
@@ -25,7 +26,7 @@ export async function askAll(context: Context): Promise<Facts> {
       settled(operation.recovery(once)),
       settled(operation.projections(once)),
       settled(operation.deadLetters({ limit: LIST_MAX }, once)),
-      settled(operation.audit({ limit: LIST_MAX }, once)),
+      settled(readAudit(context.client, { shown: LIST_MAX }, { timeout_ms, tries: 1 })),
       settled(paid.unfulfilled({ resolved: "false", limit: LIST_MAX }, once)),
       settled(rules.list({ paused: "true", limit: LIST_MAX }, once)),
       askMetrics(url, timeout_ms, token),

@@ -1,5 +1,5 @@
 import type { Calls } from "../../../src/client/client.ts";
-import type { Audit } from "../audit.ts";
+import type { OpenAudit } from "../audit-pages.ts";
 import type { Letters } from "../dead.ts";
 import type { Recovery } from "../recovery.ts";
 import type { Samples } from "./samples.ts";
@@ -32,7 +32,7 @@ export type Facts = {
   recovery: Read<Recovery>;
   projections: Read<Projections>;
   letters: Read<Letters>;
-  audit: Read<Audit>;
+  audit: Read<OpenAudit>;
   payments: Read<Payments>;
   /** Skus of which nobody takes any, since somebody has said so. */
   paused: Read<Paused>;

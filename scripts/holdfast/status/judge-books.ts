@@ -1,4 +1,5 @@
-import { type Drift, placeOf } from "../audit.ts";
+import { placeOf } from "../audit.ts";
+import type { Drift, OpenAudit } from "../audit-pages.ts";
 import { counted, relative, span } from "../output.ts";
 import { bodyOf, type Facts } from "./facts.ts";
 import type { Finding } from "./finding.ts";
@@ -50,24 +51,32 @@ function judgeLosses({ recovery }: Facts): Finding[] {
 function judgeAudit({ audit, recovery }: Facts): Finding[] {
   // What it had found before Redis was closed is not so any more.
   if (bodyOf(recovery)?.state !== "OPEN") return [];
-  const { items = [], nextCursor, lastRound } = bodyOf(audit) ?? {};
+  const { items, open, lastRound } = bodyOf(audit) ?? NOTHING_OPEN;
   const findings: Finding[] = [];
   const alarms = items.filter(({ alarm }) => alarm);
-  const more = nextCursor ? " or more" : "";
-  if (alarms.length > 0) {
+  const more = open.whole ? "" : " or more";
+  if (open.alarms > 0) {
     const kinds = [...new Set(alarms.map(({ kind }) => kind))].join(", ");
     findings.push({
       urgency: "NOW",
-      what: `Redis and Postgres disagree in ${counted(alarms.length, "place")}${more} (${kinds}): ${named(alarms)}. With AUDIT_PAUSES_SALES nobody gets a stock, or a sku with rules, that is among them.`,
+      what: `Redis and Postgres disagree in ${counted(open.alarms, "place")}${more} (${kinds}): ${named(alarms)}. With AUDIT_PAUSES_SALES nobody gets a stock, or a sku with rules, that is among them.`,
       todo: ["npx holdfast audit (what each side has, and what can be done)"],
       section: "HoldfastDrift",
     });
   }
+  if (open.alarms === 0 && !open.whole) {
+    findings.push({
+      urgency: "TODAY",
+      what: `The audit tells of more than could be looked through: among ${counted(open.warnings, "warning")} was no alarm, but one may be among the others.`,
+      todo: ["npx holdfast audit --timeout 60", "npx holdfast audit <sku>, for one that matters"],
+      section: "HoldfastDrift",
+    });
+  }
   const outside = items.filter(({ alarm }) => !alarm);
-  if (outside.length > 0) {
+  if (open.warnings > 0) {
     findings.push({
       urgency: "NOTE",
-      what: `${counted(outside.length, "stock")}${more} set by hand, not explained by an event yet: ${named(outside)}.`,
+      what: `${counted(open.warnings, "stock")}${more} set by hand, not explained by an event yet${outside.length > 0 ? `: ${named(outside)}` : ""}.`,
       todo: ["Nothing, if it was meant: the stock's next event explains it."],
       section: null,
     });
@@ -83,6 +92,11 @@ function judgeAudit({ audit, recovery }: Facts): Finding[] {
   return findings;
 }
 
+const NOTHING_OPEN: Pick<OpenAudit, "items" | "lastRound" | "open"> = {
+  items: [],
+  lastRound: null,
+  open: { alarms: 0, warnings: 0, whole: true },
+};
 const NAMED_MAX = 5;
 const named = (drifts: Drift[]) =>
   drifts.slice(0, NAMED_MAX).map(placeOf).join(", ") + (drifts.length > NAMED_MAX ? ", …" : "");

@@ -114,12 +114,12 @@ const countWords = ({ items, nextCursor }: { items: unknown[]; nextCursor: strin
   items.length === 0 ? "none" : bad(`${items.length}${nextCursor === null ? "" : " or more"}`);
 
 function auditWords({ audit }: Facts): string {
-  return told(audit, ({ items, lastRound }) => {
+  return told(audit, ({ open, lastRound }) => {
     const round = lastRound
       ? `${counted(lastRound.stocks, "stock")} looked at, ended ${relative(lastRound.endedAt)}`
       : "no round is done yet";
-    const alarms = items.filter(({ alarm }) => alarm).length;
-    return `${alarms === 0 ? good("both sides agree") : bad(`${counted(alarms, "drift")}`)}, ${round}`;
+    if (open.alarms > 0) return `${bad(counted(open.alarms, "drift"))}, ${round}`;
+    return `${open.whole ? good("both sides agree") : unknown("too much to look through")}, ${round}`;
   });
 }
 
