@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import { type Client, createClient } from "../../src/client/client.ts";
+import { BadOption } from "../arguments.ts";
+import { messageOf } from "../say.ts";
 import { tell } from "./output.ts";
 import { findPlace, type Place } from "./place.ts";
 
@@ -48,7 +50,12 @@ export function addCommonOptions(command: Command): void {
 
 /** The option of a command that changes something. */
 export const withKey = (command: Command): Command =>
-  command.option("--key <key>", "the idempotency key: the same again does nothing more");
+  command.option("--key <key>", "the idempotency key: the same again does nothing more", keyOf);
+
+function keyOf(text: string): string {
+  if (/^[\x20-\x7e]{1,255}$/.test(text)) return text;
+  throw new InvalidArgumentError("Say 1 to 255 printable ASCII characters.");
+}
 
 /** What `command` was called with. */
 export function contextOf(command: Command): Context {
@@ -56,7 +63,7 @@ export function contextOf(command: Command): Context {
   // biome-ignore lint/style/noProcessEnv: place.ts reads it
   const place = findPlace(given, process.env);
   const timeout_ms = timeout * 1_000;
-  const client = createClient({ url: place.url, token: place.token, timeoutMs: timeout_ms });
+  const client = clientOf(place, timeout_ms);
   return {
     ...place,
     json,
@@ -65,6 +72,15 @@ export function contextOf(command: Command): Context {
     client,
     tell: (document, words) => tell(json, document, words),
   };
+}
+
+/** @throws BadOption when the url is none */
+function clientOf({ url, token }: Place, timeoutMs: number): Client {
+  try {
+    return createClient({ url, token, timeoutMs });
+  } catch (error) {
+    throw new BadOption(`--url (or HOLDFAST_URL) ${url}: ${messageOf(error)}`);
+  }
 }
 
 function secondsOf(text: string): number {

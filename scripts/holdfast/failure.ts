@@ -51,8 +51,9 @@ const OURS: Record<string, string | undefined> = {
   STORE_UNAVAILABLE: "npx holdfast status says what is there and what is not.",
   UNKNOWN_SKU: "To stock it: npx holdfast stock set <sku> <units>",
   UNAUTHENTICATED:
-    "Set HOLDFAST_TOKEN, or make a key: npx holdfast keys create --name me --role operator",
-  FORBIDDEN: "Use a token with the role: npx holdfast keys create --name me --role <role>",
+    "Set HOLDFAST_TOKEN, or make a key beside Postgres: npm run keys -- create --name me --role operator",
+  FORBIDDEN:
+    "Use a token with the role. Beside Postgres: npm run keys -- create --name me --role <role>",
   RECOVERING: "npx holdfast recovery show says what it waits for.",
   OVERLOADED: "Nothing was done. npx holdfast status says what there is too much of.",
   CORRUPT_STOCK:

@@ -2,7 +2,7 @@ import type { Calls, Client } from "../../src/client/client.ts";
 import { type Command, readOptions } from "../keys/options.ts";
 import { formatTable } from "../table.ts";
 import type { Context } from "./context.ts";
-import { refused } from "./failure.ts";
+import { CommandFailure, failureOf, refused } from "./failure.ts";
 import { relative } from "./output.ts";
 
 type Key = Calls["GET /v1/keys"]["answer"]["items"][number];
@@ -15,10 +15,20 @@ type Made = Calls["POST /v1/keys"]["answer"];
  */
 export async function keysByApi(context: Context, args: string[]): Promise<void> {
   const options = readOptions(args);
-  if (options) await carryOut(context, options.command);
+  if (!options) return;
+  await carryOut(context, options.command).catch((error: unknown) => {
+    const failure = failureOf(error);
+    if (failure.code !== "OUTCOME_UNKNOWN") throw error;
+    // There is no --key here: the list tells what was done.
+    const advice = `What there is now: ${commandOf(context, "list")}`;
+    throw new CommandFailure({ ...failure, advice, members: undefined });
+  });
 }
 
-async function carryOut({ client, tell }: Context, command: Command): Promise<void> {
+const commandOf = ({ url }: Context, rest: string) => `npx holdfast keys ${rest} --url ${url}`;
+
+async function carryOut(context: Context, command: Command): Promise<void> {
+  const { client, tell } = context;
   switch (command.verb) {
     case "create": {
       const { name, roles, customer, expires_in_ms } = command;
@@ -28,7 +38,7 @@ async function carryOut({ client, tell }: Context, command: Command): Promise<vo
           expiresInSeconds: expires_in_ms === null ? undefined : expires_in_ms / 1_000,
         },
       });
-      return tellMade(tell, body);
+      return tellMade(context, body);
     }
     case "rotate": {
       const [key] = await liveOf(client, command.name);
@@ -36,7 +46,7 @@ async function carryOut({ client, tell }: Context, command: Command): Promise<vo
       const { body } = await client.request<Made>("POST", `/v1/keys/${key.keyId}:rotate`, {
         body: { overlapSeconds: command.overlap_ms / 1_000 },
       });
-      return tellMade(tell, body);
+      return tellMade(context, body);
     }
     case "list": {
       const items = await listed(client);
@@ -51,7 +61,12 @@ async function carryOut({ client, tell }: Context, command: Command): Promise<vo
   }
 }
 
-const nobody = (name: string) => refused("NOT_FOUND", `there is no live key named ${name}`);
+const nobody = (name: string) =>
+  refused(
+    "NOT_FOUND",
+    `among the newest 1,000 keys is no live one named ${name}`,
+    "npm run keys, beside Postgres, knows them all.",
+  );
 
 async function listed({ request }: Client): Promise<Key[]> {
   return (await request<Calls["GET /v1/keys"]["answer"]>("GET", "/v1/keys")).body.items;
@@ -69,9 +84,17 @@ async function liveOf(client: Client, name: string, which?: "WITH_REPLACED"): Pr
 }
 
 // The key stands alone on stdout, so that a shell can take it as it is.
-function tellMade(tell: Context["tell"], made: Made): void {
+function tellMade(context: Context, made: Made): void {
   const { name, roles, expiresAt, key } = made;
-  tell(made, () => {
+  // The client has asked again, and nobody tells a key twice.
+  if (key === null) {
+    throw refused(
+      "KEY_LOST",
+      `${name} was made, but the answer with its key was lost`,
+      `To get another in its place: ${commandOf(context, `rotate ${name} --overlap 0s`)}`,
+    );
+  }
+  context.tell(made, () => {
     const ends = expiresAt ?? "never";
     process.stderr.write(
       `${name} (${roles.join(", ")}) ends: ${ends}. Nobody can read this again:\n`,

@@ -45,12 +45,10 @@ async function setPaused(
   idempotencyKey: string | undefined,
 ): Promise<Rules | null> {
   const before = await read(client, sku);
-  const {
-    sku: _,
-    version: ifVersion,
-    paused: __,
-    ...others
-  } = before ?? { sku, version: undefined };
+  // Asked again, maybe with the key of a time whose answer was lost: there is nothing to do.
+  if ((before?.paused ?? false) === paused) return before;
+  // Version 0: only while there are none.
+  const { sku: _, version: ifVersion, paused: __, ...others } = before ?? { sku, version: 0 };
   const options = { idempotencyKey, ifVersion };
   const wanted = paused ? { ...others, paused } : others;
   if (Object.keys(wanted).length > 0) {

@@ -49,7 +49,8 @@ export function addPassed(program: Command): void {
 async function pass(name: string, rest: string[], command: Command): Promise<number> {
   const context = contextOf(command);
   const { json, token } = context;
-  const names_api = command.optsWithGlobals().url !== undefined;
+  // Whoever has named another place means its keys, not those of the database here.
+  const names_api = command.optsWithGlobals().url !== undefined || !context.is_local;
   const asks_help = rest.includes("--help") || rest.includes("-h");
   if (name === "keys" && rest[0] === "revoke") await confirm(context, "That key ends now.");
   if (name === "keys" && names_api && !asks_help) {
@@ -62,12 +63,23 @@ async function pass(name: string, rest: string[], command: Command): Promise<num
   if (name === "up" && !rest.includes("--detach")) {
     return command.error("error: with --json, up needs --detach: it would answer only at its end");
   }
-  if (name === "keys") return (await run(name, [...rest, "--json"], token, "OURS")).code;
+  if (name === "keys") return keysHere(rest, token);
   if (name === "bench") return benchFigures(rest, token);
   const { code, output } = await run(name, rest, token, "KEPT");
   const lines = output.split("\n").filter((line) => line !== "");
   const here = name === "up" ? { stack: readEnvFile(stackFiles(readUpConfig()).env) } : {};
   tell(true, { command: name, done: code === EXITS.DONE, exit_code: code, ...here, lines }, String);
+  return code;
+}
+
+// What is refused has told why on stderr, and nothing on stdout.
+async function keysHere(rest: string[], token: string | undefined): Promise<number> {
+  const { code, output } = await run("keys", [...rest, "--json"], token, "KEPT");
+  if (code === EXITS.DONE || output !== "") process.stdout.write(output);
+  else {
+    const said = { code: code === EXITS.USAGE ? "BAD_USAGE" : "FAILED", message: "see stderr" };
+    tell(true, { error: said }, String);
+  }
   return code;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { type Calls, HoldfastUnanswered } from "../../src/client/client.ts";
+import { type Calls, HoldfastProblem, HoldfastUnanswered } from "../../src/client/client.ts";
 import { type Context, contextOf } from "./context.ts";
 import { paint } from "./output.ts";
 
@@ -9,6 +9,9 @@ type Given = { since?: string; sku?: string; store?: string };
 
 const PAGE = 500;
 const POLL_MS = 500;
+const WAIT_MS_MAX = 30_000;
+/** What the API says while something is away that comes back. */
+const PASSING = ["STORE_UNAVAILABLE", "OVERLOADED", "RECOVERING", "RATE_LIMITED"];
 
 /** `tail`: what happens, as it is recorded, until Ctrl-C. */
 export function addTail(program: Command): void {
@@ -32,21 +35,30 @@ export function addTail(program: Command): void {
 // One page at a time, and the next one once its lines are written: so it never holds more than a page.
 async function follow(context: Context, given: Given, signal: AbortSignal): Promise<void> {
   let since = given.since ?? new Date().toISOString();
-  let away = false;
+  let away: string | null = null;
   for (;;) {
-    const events = await page(context, { ...given, since }, signal).catch((error: unknown) => {
-      if (!(error instanceof HoldfastUnanswered)) throw error;
-      return null;
-    });
-    if (events === null && !away) note("the API does not answer; waiting for it");
-    if (events !== null && away) note("the API is back");
-    away = events === null;
-    for (const event of events ?? []) {
+    const answer = await page(context, { ...given, since }, signal).then(
+      (events) => ({ events, why: null, wait_ms: 0 }),
+      (error: unknown) => ({ events: [], ...waitFor(error) }),
+    );
+    const { events, why, wait_ms } = answer;
+    if (why !== null && why !== away) note(`${why}; waiting for it`);
+    if (why === null && away !== null) note("the API is back");
+    away = why;
+    for (const event of events) {
       await write(context.json ? `${JSON.stringify(event)}\n` : lineOf(event));
       since = event.eventId;
     }
-    if ((events?.length ?? 0) < PAGE) await sleep(POLL_MS, undefined, { signal });
+    if (events.length < PAGE) await sleep(Math.max(POLL_MS, wait_ms), undefined, { signal });
   }
+}
+
+/** @throws what does not go by itself */
+function waitFor(error: unknown): { why: string; wait_ms: number } {
+  if (error instanceof HoldfastUnanswered) return { why: "the API does not answer", wait_ms: 0 };
+  if (!(error instanceof HoldfastProblem && PASSING.includes(error.code))) throw error;
+  const wait_ms = Math.min((error.retryAfter ?? 0) * 1_000, WAIT_MS_MAX);
+  return { why: `the API says ${error.code}`, wait_ms };
 }
 
 const page = ({ client }: Context, { since, sku, store }: Given, signal: AbortSignal) =>

@@ -59,13 +59,8 @@ const lacks = (...names: string[]) => ({
   missing: Object.fromEntries(names.map((name) => [name, `no ${name}`])),
 });
 const count_drift = {
-  ...({
-    sku: "tea",
-    storeId: null,
-    customerId: "ada",
-    kind: "CUSTOMER_COUNT",
-    alarm: true,
-  } as const),
+  ...({ sku: "tea", storeId: null, customerId: "ada", alarm: true } as const),
+  kind: "CUSTOMER_COUNT" as const,
   ...{ ledgerSays: "2 1", redisSays: null, foundAt: ago(0), lastSeenAt: ago(0), advice: "" },
   ...{ recount: { sku: "tea", customerId: "ada" }, recountRequested: false },
 };
@@ -216,6 +211,24 @@ test.each<[string, Partial<Facts>, RegExp, RegExp]>([
     /does not tell you the rest: Who/,
     /HOLDFAST_TOKEN/,
   ],
+  [
+    "what goes wrong could not be asked for",
+    { audit: { code: "RATE_LIMITED", why: "" }, paused: { code: "INTERNAL_ERROR", why: "" } },
+    /^Not everything could be asked.*: audit \(RATE_LIMITED\), paused \(INTERNAL_ERROR\)\.$/,
+    /npx holdfast status/,
+  ],
+  [
+    "an API that is ready could not ask Redis",
+    { recovery: { body: { ...open, state: "REDIS_AWAY" } } },
+    /: recovery \(REDIS_AWAY\)\.$/,
+    /npx holdfast status/,
+  ],
+  [
+    "only a part is nobody's to see",
+    { audit: { code: "FORBIDDEN", why: "Not you." } },
+    /does not tell you the rest: Not you/,
+    /HOLDFAST_TOKEN/,
+  ],
 ])("%s: it says so, and what to do", (_, differs, what, todo) => {
   const facts = { ...WELL, ...differs };
   const [first, ...others] = judge(facts);
@@ -229,6 +242,16 @@ test.each<[string, Partial<Facts>, RegExp, RegExp]>([
   expect(page).toContain(first?.what);
 });
 
+test.each<Partial<Facts>>([
+  { recovery: { body: { ...open, state: "REDIS_AWAY" } } },
+  { recovery: { code: "RATE_LIMITED", why: "" } },
+])("an alarm is told when it is not known whether Redis is open", (differs) => {
+  const body = { ...audit, items: [drift], open: { ...all, alarms: 1 } };
+  const [first, second] = judge({ ...WELL, ...differs, audit: { body } });
+  expect(first?.what).toMatch(/^Redis and Postgres disagree in 1 place/);
+  expect(second?.what).toMatch(/^Not everything could be asked/);
+});
+
 test.each<[string, Partial<Facts>]>([
   [
     "was lost long ago",
@@ -239,6 +262,7 @@ test.each<[string, Partial<Facts>]>([
     { audit: { body: { ...audit, items: [outside], open: { ...all, warnings: 1 } } } },
   ],
   ["is paused", { paused: { body: { ...none, items: [{ sku: "tea", version: 3 }] } } }],
+  ["is stopping", { api: lacks("running") }],
   ["records on another worker", { worker_metrics: metric("holdfast_recorder_active", 0) }],
 ])("what %s is nothing that somebody must act on", (_, differs) => {
   expect(judge({ ...WELL, ...differs }).some(isWrong)).toBe(false);

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -9,9 +7,11 @@ import { freePort } from "../../scripts/free-port.ts";
 import { createProgram } from "../../scripts/holdfast/program.ts";
 import { REPO_DIR } from "../../scripts/stack-files.ts";
 import { until } from "../../scripts/until.ts";
+import { grant, hangUp, refuse, startAnswering } from "../client/answering.ts";
 import { inherited, spawnApi, spawnWorker, type TestProcess } from "../setup/processes.ts";
 import { freshDatabase, freshDir, freshRedis } from "../setup/stack.ts";
 import { query } from "../worker/query.ts";
+import { LAUNCH, startCommand } from "./holdfast-command.ts";
 
 let server: Awaited<ReturnType<typeof freshRedis>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -33,7 +33,6 @@ afterAll(async () => {
   await Promise.all([server?.close(), database?.close(), place?.close()]);
 });
 
-const LAUNCH = "scripts/holdfast/launch";
 const environment = () => ({
   ...inherited(),
   HOLDFAST_DATA: place.dir,
@@ -42,23 +41,8 @@ const environment = () => ({
   DATABASE_URL: database.url,
 });
 
-/** A command as a person types it. */
-function start(args: string[], program = join(REPO_DIR, LAUNCH)) {
-  const child = spawn(program, args, {
-    cwd: place.dir,
-    env: environment(),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const said = { out: "", err: "" };
-  child.stdout.on("data", (piece) => {
-    said.out += piece;
-  });
-  child.stderr.on("data", (piece) => {
-    said.err += piece;
-  });
-  const ended = once(child, "close").then(([code]) => ({ code, ...said }));
-  return { child, said, ended };
-}
+const start = (args: string[], program = LAUNCH, env = {}) =>
+  startCommand(args, place.dir, { ...environment(), ...env }, program);
 
 const holdfast = (line: string) => start(line.split(" ")).ended;
 const json = async (line: string) => {
@@ -104,6 +88,9 @@ test("a sale is paused and goes on, and its other rules stay", async () => {
   await fetch(`${api.url}/v1/rules/cup`, { method: "PUT", headers, body });
   const paused = await holdfast("sale pause cup");
   expect(paused).toEqual({ code: 0, out: "cup is paused\n  maxPerOrder: 2\n", err: "" });
+  const before = await json("sale pause saucer --key pause-1");
+  // As after an answer that was lost.
+  expect(await json("sale pause saucer --key pause-1")).toEqual(before);
   expect((await json("sale resume cup")).body).toMatchObject({ sku: "cup", maxPerOrder: 2 });
   expect((await holdfast("sale show cup")).out).toBe("cup is not paused\n  maxPerOrder: 2\n");
 }, 60_000);
@@ -134,11 +121,15 @@ test.each([
 
 test("wrong usage ends with 2, nobody there with 3, and both are told in JSON, too", async () => {
   const nowhere = `http://127.0.0.1:${await freePort()}`;
-  const [wrong, away] = await Promise.all([
+  const [wrong, no_url, no_key, away] = await Promise.all([
     json("stock set tea many"),
+    json("stock get tea --url localhost:8080"),
+    json("sale pause tea --key schlüssel"),
     json(`stock adjust tea 1 --url ${nowhere} --timeout 1 --key once`),
   ]);
   expect(wrong).toMatchObject({ code: 2, body: { error: { code: "BAD_USAGE" } } });
+  expect(no_url).toMatchObject({ code: 2, body: { error: { code: "BAD_USAGE" } } });
+  expect(no_key).toMatchObject({ code: 2, body: { error: { code: "BAD_USAGE" } } });
   expect(away).toMatchObject({
     code: 3,
     body: { error: { code: "OUTCOME_UNKNOWN", idempotencyKey: "once" } },
@@ -147,7 +138,7 @@ test("wrong usage ends with 2, nobody there with 3, and both are told in JSON, t
 
 test("whoever stops reading is no failure, and npx's link leads to the right place", async () => {
   const link = join(place.dir, "holdfast");
-  symlinkSync(join(REPO_DIR, LAUNCH), link);
+  symlinkSync(LAUNCH, link);
   const script = `{ "$0" --help; echo "code $?" >&2; } | true`;
   expect(await start(["-c", script, link], "/bin/sh").ended).toEqual({
     code: 0,
@@ -173,6 +164,22 @@ test("tail tells what happens, and ends with 0 at Ctrl-C", async () => {
     .split("\n")
     .map((line) => JSON.parse(line).eventType);
   expect(types.at(-1)).toBe("STOCK_ADJUSTED");
+}, 60_000);
+
+test("tail waits for what comes back by itself", async () => {
+  const service = await startAnswering();
+  try {
+    service.say(refuse(503, "STORE_UNAVAILABLE"));
+    const { said, ended } = start(["tail", "--timeout", "0.5", "--url", service.url]);
+    const waits = "the API says STORE_UNAVAILABLE; waiting for it";
+    await until("it waits", () => said.err.includes(waits) || undefined);
+    service.say(grant([]));
+    await until("it goes on", () => said.err.includes("the API is back") || undefined);
+    service.say(refuse(403, "FORBIDDEN"));
+    expect((await ended).code).toBe(1);
+  } finally {
+    await service.close();
+  }
 }, 60_000);
 
 test("status says that all is well; then what is not, and dead letters are shown and tried again", async () => {
@@ -223,18 +230,46 @@ test("an alarm behind pages of warnings is found, and told first", async () => {
 }, 60_000);
 
 test("what has a command of its own is that command: its answer, and its exit code", async () => {
-  const [made, status, refused] = await Promise.all([
-    json("keys create --name shop --role viewer"),
+  const beside = { HOLDFAST_URL: "" }; // nobody has said where: Postgres is asked
+  const here = (line: string) => start(`keys ${line} --json`.split(" "), undefined, beside).ended;
+  const [kept, wrong, made, status, refused] = await Promise.all([
+    here("create --name back --role viewer"),
+    here("rotate nobody"),
+    json("keys create --name shop --role viewer"), // there, and not in a database of this machine
     json("migrate status"),
     json("seed no-such-file.csv"),
   ]);
-  expect(made).toMatchObject({ code: 0, body: { name: "shop", roles: ["viewer"] } });
+  expect(made).toMatchObject({ code: 0, body: { name: "shop", key: expect.any(String) } });
+  expect(JSON.parse(kept.out)).toMatchObject({ name: "back", token: expect.any(String) });
+  expect(wrong.code).toBe(1);
+  expect(JSON.parse(wrong.out)).toEqual({ error: { code: "FAILED", message: "see stderr" } });
   const by_api = await holdfast(`keys rotate shop --url ${api.url}`);
   expect(by_api.out).toMatch(/^hf_[0-9a-f]{16}_[A-Za-z0-9_-]{43}\n$/);
   const revoked = await json(`keys revoke shop --url ${api.url}`);
   expect(revoked).toEqual({ code: 0, body: { revoked: 2 } });
   expect(status).toMatchObject({ code: 0, body: { pending: [] } });
   expect(refused).toMatchObject({ code: 1, body: { command: "seed", done: false, exit_code: 1 } });
+}, 60_000);
+
+test("a key whose answer was lost is no answer", async () => {
+  const service = await startAnswering();
+  try {
+    service.say(grant({ name: "till", roles: ["viewer"], expiresAt: null, key: null }));
+    const create = `keys create --name till --role viewer --url ${service.url}`;
+    const lost = await json(create);
+    expect(lost).toMatchObject({ code: 1, body: { error: { code: "KEY_LOST" } } });
+    expect(lost.body.error.advice).toContain(
+      `npx holdfast keys rotate till --overlap 0s --url ${service.url}`,
+    );
+    service.say(hangUp);
+    const { code, err } = await holdfast(`${create} --timeout 1`);
+    expect(code).toBe(3);
+    expect(err).toContain(`npx holdfast keys list --url ${service.url}`);
+    service.say(grant({ items: [] }));
+    expect((await holdfast(`keys rotate till --url ${service.url}`)).err).toContain("newest 1,000");
+  } finally {
+    await service.close();
+  }
 }, 60_000);
 
 test("every command that a text names is there", () => {

@@ -49,8 +49,9 @@ function judgeLosses({ recovery }: Facts): Finding[] {
 }
 
 function judgeAudit({ audit, recovery }: Facts): Finding[] {
-  // What it had found before Redis was closed is not so any more.
-  if (bodyOf(recovery)?.state !== "OPEN") return [];
+  // What it had found before Redis was closed is not so any more. Who could not look does not know that.
+  const { state } = bodyOf(recovery) ?? { state: "REDIS_AWAY" };
+  if (state !== "OPEN" && state !== "REDIS_AWAY") return [];
   const { items, open, lastRound } = bodyOf(audit) ?? NOTHING_OPEN;
   const findings: Finding[] = [];
   const alarms = items.filter(({ alarm }) => alarm);

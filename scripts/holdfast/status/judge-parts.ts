@@ -1,11 +1,12 @@
 import { stateInWords } from "../recovery.ts";
 import { bodyOf, type Facts, type Process } from "./facts.ts";
 import type { Finding } from "./finding.ts";
+import { judgeUntold } from "./judge-untold.ts";
 import { sumOf } from "./samples.ts";
 
 /** What is wrong with the processes and servers: API, worker, Redis, Postgres. */
 export function judgeParts(facts: Facts): Finding[] {
-  return [...judgeApi(facts), ...judgeMissing(facts), ...judgeWorker(facts), ...judgeAccess(facts)];
+  return [...judgeApi(facts), ...judgeMissing(facts), ...judgeWorker(facts), ...judgeUntold(facts)];
 }
 
 function judgeApi({ url, api, is_local, running, data_dir }: Facts): Finding[] {
@@ -88,6 +89,12 @@ const MISSING: Record<string, Judge> = {
     what: `${said}: lists and history are old by so much. The sale goes on.`,
     todo: ["Does a worker run, and has Postgres enough CPU and disk?"],
     section: "HoldfastLag",
+  }),
+  running: () => ({
+    urgency: "NOTE",
+    what: "A process is stopping; it answers what it has.",
+    todo: ["Nothing, if somebody stops it. Another one should take its place."],
+    section: "Upgrades",
   }),
 };
 
@@ -182,24 +189,4 @@ function judgeWorker(facts: Facts): Finding[] {
       section: "HoldfastNobodyRecords",
     },
   ];
-}
-
-function judgeAccess({ recovery, projections }: Facts): Finding[] {
-  for (const read of [recovery, projections]) {
-    if (!("code" in read)) continue;
-    if (read.code === "UNAUTHENTICATED" || read.code === "FORBIDDEN") {
-      return [
-        {
-          urgency: "TODAY",
-          what: `The API does not tell you the rest: ${read.why}`,
-          todo: [
-            "Set HOLDFAST_TOKEN to a key with the role operator or viewer.",
-            "Make one: npx holdfast keys create --name me --role operator",
-          ],
-          section: null,
-        },
-      ];
-    }
-  }
-  return [];
 }
