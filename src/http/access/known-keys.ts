@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { parseApiKey } from "../../domain/api-key.ts";
 import type { Log } from "../../log.ts";
+import { monotonicNow } from "../../now.ts";
 import { type LiveKey, readKeysVersion, readLiveKeys } from "../../postgres/api-keys.ts";
 import type { Pool } from "../../postgres/client.ts";
 import { CallerUnknowable } from "../problem.ts";
@@ -8,6 +9,8 @@ import { type Caller, knownCaller } from "./caller.ts";
 
 /** Twice a second: so a change counts everywhere within one. */
 const LOOK_MS = 500;
+/** So seldom are all read again for one that has expired: by our clock alone, it may be read each time. */
+const EXPIRED_LOOK_MS = 5_000;
 
 /**
  * All live API keys, in memory: a request costs Postgres nothing, and while it is away the last known keys go
@@ -17,6 +20,7 @@ const LOOK_MS = 500;
 export function createKnownKeys({ pool, log }: { pool: Pool; log: Log }) {
   let known: Map<string, { key: LiveKey; caller: Caller }> | null = null;
   let version = -1;
+  let expired_look_from = 0;
   let is_away = false;
   let is_stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -24,17 +28,16 @@ export function createKnownKeys({ pool, log }: { pool: Pool; log: Log }) {
   async function look(): Promise<void> {
     // Asked for first: what changes in between is seen by the next look.
     const newest = await readKeysVersion(pool);
-    forgetExpired();
-    if (newest === version) return;
+    // Nothing changes in the database when one expires. Which have, Postgres says: our clock may be wrong.
+    const asks_for_expired = monotonicNow() >= expired_look_from && hasExpired();
+    if (newest === version && !asks_for_expired) return;
+    if (asks_for_expired) expired_look_from = monotonicNow() + EXPIRED_LOOK_MS;
     const keys = await readLiveKeys(pool);
     known = new Map(keys.map((key) => [key.key_id, { key, caller: callerWith(key) }]));
     version = newest;
   }
 
-  // Nothing changes in the database when one expires.
-  function forgetExpired(): void {
-    for (const [key_id, { key }] of known ?? []) if (isExpired(key)) known?.delete(key_id);
-  }
+  const hasExpired = () => known?.values().some(({ key }) => isExpired(key)) ?? false;
 
   async function lookAgainAndAgain(): Promise<void> {
     try {

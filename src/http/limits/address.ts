@@ -7,7 +7,7 @@ const CHARS_MAX = 64;
  * the client's own to choose.
  */
 export function networkOf(address = ""): string {
-  const [plain = ""] = address.split("%");
+  const [plain = ""] = withoutPort(address).split("%");
   const v4 = plain.replace(/^::ffff:/i, "");
   if (isIPv4(v4)) return v4;
   // A proxy that is trusted may say anything, "unknown" for one.
@@ -21,3 +21,7 @@ export function networkOf(address = ""): string {
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(":")}::/64`;
 }
+
+/** Some proxies write a port behind an address, which is another one with each connection. */
+const withoutPort = (address: string) =>
+  /^\[([^\]]*)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([\d.]+):\d+$/, "$1");

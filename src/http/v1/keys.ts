@@ -17,13 +17,14 @@ import { doerOf, type RequestContext } from "../answer.ts";
 import type { RouteDeps } from "../deps.ts";
 import { time, userId } from "../fields.ts";
 import { askLedger, writeLedger } from "../ledger-call.ts";
+import { text } from "../parse.ts";
 import { type Route, route } from "../route.ts";
 
 const TAG = "Keys";
 const SECONDS_MAX = 36_500 * 86_400;
 const OVERLAP_SECONDS = 3_600;
 
-const keyId = z.string().meta({ description: "Not secret.", example: "2d2613da215de357" });
+const keyId = text(64).meta({ description: "Not secret.", example: "2d2613da215de357" });
 const name = z
   .string()
   .regex(KEY_NAME_PATTERN, "must be 1 to 64 of A-Z a-z 0-9 . _ -")

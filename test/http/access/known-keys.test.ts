@@ -41,6 +41,32 @@ test("a key is over when it expires, though nothing has changed in the database"
   keys.stop();
 });
 
+test("a clock that was ahead for a while shuts nobody out for good", async () => {
+  const { token } = await createApiKey(pool, {
+    ...{ name: "outlives", roles: ["viewer"], customer: null },
+    expires_in_ms: 600_000,
+  });
+  let asked = 0;
+  const countAsked = () => {
+    asked += 1;
+  };
+  const keys = createKnownKeys({ pool, log });
+  await keys.start();
+  pool.on("acquire", countAsked);
+  const clock = Date.now;
+  try {
+    Date.now = () => clock() + 3_600_000;
+    expect(keys.callerOf(token)).toBeNull();
+    const before = asked;
+    await until("it has looked", () => asked >= before + 2 || undefined);
+  } finally {
+    Date.now = clock;
+    pool.off("acquire", countAsked);
+    keys.stop();
+  }
+  expect(keys.callerOf(token)).toMatchObject({ name: "outlives" });
+});
+
 test("a caller is what its key says", async () => {
   const { token } = await createApiKey(pool, {
     ...{ name: "web-shop", roles: ["checkout"], customer: "ada" },

@@ -77,6 +77,15 @@ test("a rotated key goes on for the overlap, and a deleted one ends; both are to
   for (const path of [old.id, id, "none"]) {
     expectProblem(await ann.send("DELETE", `/v1/keys/${path}`), gone);
   }
+  // Postgres takes no NUL.
+  for (const [method, path] of [
+    ["DELETE", "%00"],
+    ["POST", "%00:rotate"],
+  ] as const) {
+    const body = method === "POST" ? {} : undefined;
+    const answer = await ann.send(method, `/v1/keys/${path}`, body);
+    expect([answer.status, answer.body.code]).toEqual([400, "INVALID_REQUEST"]);
+  }
   const { body } = await ann.get("/v1/audit-log?who=ann&limit=4");
   expect(body.items).toMatchObject([
     { what: "KEY_REVOKED", subject: old.name, before: { keys: [{ key_id: old.id }] } },
