@@ -3,7 +3,7 @@ import { newKey } from "./new-key.ts";
 import { HoldfastProblem, HoldfastUnanswered } from "./problem.ts";
 import { bodyOf, type Told, toldBy } from "./read-answer.ts";
 import type { Answer, ClientSettings, Fetch, Method, Query, RequestOptions } from "./settings.ts";
-import { sleep, waitMs } from "./waiting.ts";
+import { sleep, unlessAborted, waitMs } from "./waiting.ts";
 
 const TIMEOUT_MS = 10_000;
 const TRY_TIMEOUT_MS = 5_000;
@@ -12,7 +12,7 @@ const TRIES = 8;
 /** Not decided, or not known: the same again, under the same key, does no harm and may help. */
 const RETRIED = [429, 502, 503, 504];
 /** Nothing was done in this try; but nobody has looked at the key: a try before may have been done. */
-const LEAVE_OPEN = [401, 403, 408, 429, 503];
+const BEFORE_THE_KEY = [401, 403, 408, 429];
 
 /** Makes the function that sends: it tries until a request is settled, or its caller's patience ends. */
 export function createRequest(settings: ClientSettings) {
@@ -41,7 +41,13 @@ export function createRequest(settings: ClientSettings) {
 
     let may_be_done = false;
     for (let tries = 1; ; tries++) {
-      const authorization = await authorizationOf(settings.token);
+      const authorization = await authorizationOf(settings.token, signal).catch(
+        (error: unknown) => {
+          signal?.throwIfAborted();
+          if (!may_be_done) throw error;
+          throw new HoldfastUnanswered(`${method} ${path}`, tries - 1, key, error);
+        },
+      );
       const headers = { ...init.headers, ...authorization };
       const patience_ms = Math.max(1, Math.min(try_ms, until - performance.now()));
       const tried = await settle(
@@ -57,8 +63,8 @@ export function createRequest(settings: ClientSettings) {
 
       signal?.throwIfAborted();
       const { told, failure } = tried;
-      const open = told === undefined || LEAVE_OPEN.includes(told.status) || isUnknown(told);
-      if (told === undefined || isUnknown(told)) may_be_done = true;
+      if (told === undefined || isUnknown(told, key)) may_be_done = true;
+      const open = told === undefined || !settles(told);
       const wait_ms = waitMs(tries, told?.retryAfter);
       const again = told === undefined || RETRIED.includes(told.status);
       if (again && tries < tries_max && performance.now() + wait_ms < until) {
@@ -88,9 +94,18 @@ async function settle(ask: () => Promise<Answered>, { accept }: RequestOptions):
   }
 }
 
-/** Somebody on the way gave up on it, or the service itself. */
-const isUnknown = ({ code, status }: Told) =>
-  status === 502 || status === 504 || (status >= 500 && code.startsWith("HTTP_"));
+/** Somebody on the way gave up on it, or the service itself; or it broke, perhaps after it was done. */
+function isUnknown({ code, status }: Told, key: string | undefined): boolean {
+  if (status < 500) return false;
+  if (isFromElsewhere(code) || status === 502 || status === 504) return true;
+  return key !== undefined && status !== 503;
+}
+
+/** The service itself has looked at the key, and so at what became of the tries before. */
+const settles = ({ code, status }: Told) =>
+  status < 500 && !isFromElsewhere(code) && !BEFORE_THE_KEY.includes(status);
+
+const isFromElsewhere = (code: string) => code.startsWith("HTTP_");
 
 function baseOf(url: string): string {
   const { protocol, username, password } = new URL(url);
@@ -135,7 +150,7 @@ function initOf(method: Method, key: string | undefined, options: RequestOptions
 const quoted = (key: string) =>
   /^[\w.:-]+$/.test(key) ? key : `"${key.replaceAll(/["\\]/g, "\\$&")}"`;
 
-async function authorizationOf(token: ClientSettings["token"]) {
-  const current = typeof token === "function" ? await token() : token;
+async function authorizationOf(token: ClientSettings["token"], signal: AbortSignal | undefined) {
+  const current = typeof token === "function" ? await unlessAborted(token, signal) : token;
   return current === undefined ? {} : { authorization: `Bearer ${current}` };
 }

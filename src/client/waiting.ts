@@ -26,3 +26,22 @@ export async function sleep(ms: number, signal: AbortSignal | undefined): Promis
   });
   signal?.throwIfAborted();
 }
+
+/** @throws the reason of `signal`, as soon as it is aborted; then nobody waits for `work` any more */
+export async function unlessAborted<T>(
+  work: () => T | Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (!signal) return work();
+  signal.throwIfAborted();
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([work(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -102,7 +102,7 @@ describe("what is asked again, under the same key", () => {
 });
 
 describe("what is not asked again", () => {
-  test.each([400, 401, 404, 408, 409, 410, 422, 500])("%d", async (status) => {
+  test.each([400, 401, 404, 408, 409, 410, 422])("%d", async (status) => {
     server.say(refuse(status, "SOME_CODE"));
     const failure = await failureOf(client.holds.reserve(wish));
     expect(failure).toBeInstanceOf(HoldfastProblem);
@@ -136,6 +136,8 @@ describe("when it ends", () => {
     ["one of them broke off", [hangUp, refuse(503, "RECOVERING")]],
     ["the last one did", [refuse(503, "RECOVERING"), hangUp]],
     ["one came to nobody knows what", [refuse(504, "OUTCOME_UNKNOWN"), refuse(401, "X")]],
+    ["one broke off, and somebody else refuses the next", [hangUp, refuse(404)]],
+    ["one broke off, and the service breaks with the next", [hangUp, refuse(500, "X")]],
   ])("it is unknown whether it was done, when %s; and the key is told", async (_, says) => {
     server.say(...says);
     const asking = client.holds.reserve(wish, { tries: 2, idempotencyKey: "cart-18" });
@@ -143,6 +145,28 @@ describe("when it ends", () => {
     expect(failure).toBeInstanceOf(HoldfastUnanswered);
     expect(failure).toMatchObject({ outcome: "UNKNOWN", idempotencyKey: "cart-18", tries: 2 });
     expect(String(failure)).toContain("ask again with the same key, cart-18");
+  });
+
+  test("the service has broken in a write: it is unknown; in a read: it says so", async () => {
+    server.say(refuse(500, "INTERNAL_ERROR"));
+    const failure = await failureOf(client.holds.reserve(wish));
+    expect(failure).toMatchObject({ name: "HoldfastUnanswered", outcome: "UNKNOWN", tries: 1 });
+    expect(await failureOf(client.holds.get("H-1"))).toMatchObject({ code: "INTERNAL_ERROR" });
+  });
+
+  test("no token for a second try: it is unknown, and the key is told; for the first: only that", async () => {
+    server.say(hangUp, grant({}));
+    let tokens = ["one"];
+    const token = () => tokens.shift() ?? Promise.reject(new Error("no token"));
+    const asking = createClient({ url: server.url, timeoutMs: 60_000, token });
+    const failure = await failureOf(asking.holds.reserve(wish, { idempotencyKey: "cart-19" }));
+    expect(failure).toMatchObject({
+      ...{ name: "HoldfastUnanswered", outcome: "UNKNOWN", idempotencyKey: "cart-19", tries: 1 },
+      cause: new Error("no token"),
+    });
+    tokens = [];
+    expect(await failureOf(asking.holds.reserve(wish))).toEqual(new Error("no token"));
+    expect(server.asked().length).toBe(1);
   });
 
   test("a refusal under the same key settles what was unknown", async () => {
@@ -181,6 +205,17 @@ describe("when it ends", () => {
     abort.abort(new Error("the customer has left"));
     expect(await failing).toEqual(new Error("the customer has left"));
     expect(server.asked().length).toBe(1);
+  });
+
+  test("at once, when it is aborted while a token is made", async () => {
+    const abort = new AbortController();
+    const token = () => {
+      setImmediate(() => abort.abort(new Error("the customer has left")));
+      return new Promise<string>(() => {});
+    };
+    const { holds } = createClient({ url: server.url, token });
+    const asking = holds.reserve(wish, { signal: abort.signal });
+    await expect(asking).rejects.toThrow("the customer has left");
   });
 
   test("before it begins, when it was aborted before", async () => {
