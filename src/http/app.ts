@@ -6,13 +6,13 @@ import { Rejection } from "../domain/rejection.ts";
 import type { Role } from "../domain/roles.ts";
 import type { Log } from "../log.ts";
 import { monotonicNow } from "../now.ts";
-import { admit } from "./access/access.ts";
+import { admit, identify } from "./access/access.ts";
 import { NOBODY } from "./access/caller.ts";
 import { createOwnerCheck } from "./access/owners.ts";
 import { contextOf, type RequestContext } from "./answer.ts";
 import { hasBody } from "./body.ts";
 import type { RouteDeps } from "./deps.ts";
-import { admitLimited } from "./limits/admit-limited.ts";
+import { identifyLimited } from "./limits/identify-limited.ts";
 import type { Limits } from "./limits/limits.ts";
 import { sendProblem } from "./problem.ts";
 import type { Handler, Method, Route, RouteSpec } from "./route.ts";
@@ -89,9 +89,12 @@ export function createApp(deps: AppDeps) {
     });
   }
 
-  function callerOf(roles: readonly Role[], path: string, req: Request, res: Response) {
-    const ask = () => admit(deps.access, roles, req, res);
-    return limits ? admitLimited(limits, ask, { path, req, res }) : ask();
+  async function callerOf(roles: readonly Role[], path: string, req: Request, res: Response) {
+    const { access } = deps;
+    const found = limits
+      ? await identifyLimited(limits, access, { path, req, res })
+      : await identify(access, req);
+    return admit(found, roles, res);
   }
 
   // Express would first match the address against all routes behind this one.

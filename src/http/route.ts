@@ -96,7 +96,8 @@ type Described<P, Q, B> = Omit<RouteSpec, "params" | "query" | "body"> & {
 /**
  * Describes a route and says what it does: parse → `handle` → answer. What it throws is a problem, which
  * app.ts answers.
- * @param request_budget_ms how long the caller waits for an answer, from the moment its request is complete
+ * @param request_budget_ms how long the caller waits for an answer, from when its request is complete: less
+ * what it took to find out who it is
  */
 export function route<
   P extends z.ZodObject = Nothing,
@@ -117,6 +118,7 @@ export function route<
   async function serve(req: Request, res: Response) {
     const context = contextOf(res);
     const { caller } = context;
+    const spent_ms = performance.now() - context.started;
     const ofOwn = (given: unknown) => ofOwnCustomer(owned, caller, given);
     const input = {
       params: parsed(params, req.params, "path"),
@@ -127,8 +129,8 @@ export function route<
       context,
       res,
     };
-    // The budget begins when the request is complete: how slowly a caller sends is its own affair.
-    if (body) context.deadline = monotonicNow() + request_budget_ms;
+    // How slowly a caller sends is its own affair. But what it took to find out who it is, is ours.
+    if (body) context.deadline = monotonicNow() + request_budget_ms - spent_ms;
     if (caller.customer !== undefined) {
       const named = Object.assign({}, input.params, input.query, input.body);
       await refuseOthers(owned, caller, named, context.checkOwner);

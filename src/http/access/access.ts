@@ -8,12 +8,18 @@ import { type Caller, EVERYBODY } from "./caller.ts";
 import { createKnownKeys } from "./known-keys.ts";
 import { createOidc } from "./oidc.ts";
 
+/** Why nobody is known to have sent a request. */
+type Unknown = "NO_TOKEN" | "BAD_TOKEN" | "EXPIRED_TOKEN";
+
 /** Who may call. Null when AUTH is off: then everybody may. */
 export type Access = {
-  /** Who has this token, or null. */
-  callerOf: (token: string) => Caller | null | Promise<Caller | null>;
+  /** Who has this token, or null; EXPIRED_TOKEN when it surely was somebody's. */
+  callerOf: (token: string) => Found | Promise<Found>;
+  /** Who has this token, as far as that can be said without much work. */
+  knownCallerOf: (token: string) => Caller | null;
   stop: () => Promise<void>;
 } | null;
+type Found = Caller | "EXPIRED_TOKEN" | null;
 
 export async function createAccess(
   auth: AuthSettings,
@@ -28,36 +34,44 @@ export async function createAccess(
     keys.stop();
     return pool.end();
   };
-  return { callerOf: keys.callerOf, stop };
+  return { callerOf: keys.callerOf, knownCallerOf: keys.callerOf, stop };
+}
+
+/**
+ * Who sent a request, or why that is nobody.
+ * @throws CallerUnknowable when it can't be said now who it is
+ */
+export async function identify(access: Access, req: IncomingMessage): Promise<Caller | Unknown> {
+  if (!access) return EVERYBODY;
+  const token = bearerToken(req);
+  return token === undefined ? "NO_TOKEN" : ((await access.callerOf(token)) ?? "BAD_TOKEN");
+}
+
+/** Whether a request has a token that must be looked at with some work. */
+export function hasUnknownToken(access: Access, req: IncomingMessage): boolean {
+  const token = bearerToken(req);
+  return access !== null && token !== undefined && access.knownCallerOf(token) === null;
 }
 
 /**
  * Who sent a request, when that may have what the route does.
  * @throws Rejection UNAUTHENTICATED or FORBIDDEN
- * @throws CallerUnknowable when it can't be said now who it is
  */
-export async function admit(
-  access: Access,
-  roles: readonly Role[],
-  req: IncomingMessage,
-  res: ServerResponse,
-): Promise<Caller> {
-  if (!access) return EVERYBODY;
-  const token = bearerToken(req.headers.authorization);
-  const caller = token === undefined ? null : await access.callerOf(token);
-  if (!caller) {
+export function admit(found: Caller | Unknown, roles: readonly Role[], res: ServerResponse) {
+  if (typeof found === "string") {
     const [challenge, detail] =
-      token === undefined
+      found === "NO_TOKEN"
         ? ["Bearer", "Say who you are: Authorization: Bearer <token>."]
         : ['Bearer error="invalid_token"', "This token is not, or no more, one that may call."];
     res.setHeader("WWW-Authenticate", challenge);
     throw new Rejection("UNAUTHENTICATED", detail);
   }
-  if (roles.some((role) => caller.roles.includes(role))) return caller;
+  if (roles.some((role) => found.roles.includes(role))) return found;
   const needed = roles.length === 1 ? "the role" : "one of the roles";
   const detail = `This needs ${needed} ${roles.join(", ")}.`;
   throw new Rejection("FORBIDDEN", detail, { missing: roles });
 }
 
 // The scheme's name is in any case (RFC 9110, 11.1).
-const bearerToken = (header: string | undefined) => /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+const bearerToken = ({ headers }: IncomingMessage) =>
+  /^bearer +(\S+) *$/i.exec(headers.authorization ?? "")?.[1];

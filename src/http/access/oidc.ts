@@ -26,27 +26,33 @@ export function createOidc(settings: OidcSettings) {
   const getKey = createKeys(settings);
 
   /**
-   * Who has this token; null when it is no good.
+   * Who has this token; null when it is no good, EXPIRED_TOKEN when it was until it expired.
    * @throws CallerUnknowable when the issuer's keys can't be had
    */
-  async function callerOf(token: string): Promise<Caller | null> {
-    const id = hash("sha256", token, "base64url");
-    const known = verified.get(id);
-    if (known) verified.delete(id); // and to the end again: the one that was longest not asked for goes
-    if (known && Date.now() < known.ends_at) {
-      verified.set(id, known);
-      return known.caller;
-    }
+  async function callerOf(token: string): Promise<Caller | "EXPIRED_TOKEN" | null> {
+    const known = knownCallerOf(token);
+    if (known) return known;
     const payload = await verify(token);
+    if (payload === "EXPIRED_TOKEN") return payload;
     const caller = payload && callerIn(payload, settings);
     if (!caller) return null;
-    verified.set(id, { caller, ends_at: Number(payload.exp) * 1000 });
+    verified.set(idOf(token), { caller, ends_at: Number(payload.exp) * 1000 });
     const [oldest] = verified.keys();
     if (verified.size > TOKENS_MAX && oldest !== undefined) verified.delete(oldest);
     return caller;
   }
 
-  async function verify(token: string): Promise<JWTPayload | null> {
+  function knownCallerOf(token: string): Caller | null {
+    const id = idOf(token);
+    const known = verified.get(id);
+    if (!known) return null;
+    verified.delete(id); // and to the end again: the one that was longest not asked for goes
+    if (Date.now() >= known.ends_at) return null;
+    verified.set(id, known);
+    return known.caller;
+  }
+
+  async function verify(token: string): Promise<JWTPayload | "EXPIRED_TOKEN" | null> {
     const { issuer, audience, algorithms } = settings;
     try {
       const { payload } = await jwtVerify(token, getKey, {
@@ -56,13 +62,17 @@ export function createOidc(settings: OidcSettings) {
       });
       return payload;
     } catch (error) {
+      // Its signature is right, and all else of it: that is looked at before.
+      if (error instanceof errors.JWTExpired) return "EXPIRED_TOKEN";
       if (error instanceof errors.JOSEError) return null;
       throw error;
     }
   }
 
-  return { callerOf };
+  return { callerOf, knownCallerOf };
 }
+
+const idOf = (token: string) => hash("sha256", token, "base64url");
 
 // The key that a token names. All that jose throws here is about the token, or else the set can't be had.
 function createKeys(settings: OidcSettings): JWTVerifyGetKey {

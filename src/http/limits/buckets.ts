@@ -42,22 +42,27 @@ type Bucket = {
   empty_until: number;
 };
 type Waiter = (permit: Permit) => void;
+/** Who wait for a bucket, and since which local ms the first of them does. */
+type Waiting = { since: number; resolves: Waiter[] };
 /** Who asks for a bucket in one call, and what they pay for beside. */
-type Asking = { bucket: Bucket; resolves: Waiter[]; owed: number };
+type Asking = Waiting & { bucket: Bucket; owed: number };
 
 export type Buckets = ReturnType<typeof createBuckets>;
 
 /**
  * Spends permits of buckets that all processes share. Those who come in one turn of the event loop ask Redis
  * together. Of a bucket with many a second a process takes some ahead, as many as it has just spent and a
- * tenth of a second's worth at most, so that most requests ask nobody: by so many, for each process, more
- * may be let through at once than the bucket had. When Redis can't be asked, each process limits by itself.
+ * tenth of a second's worth at most with each of two calls, so that most requests ask nobody: by so many, for
+ * each process, more may be let through at once than the bucket had. When Redis can't be asked, each process limits by itself.
  * @param wait_ms_max for how long Redis may keep a request waiting
  */
 export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_max: number }) {
   let newer = new Map<string, Bucket>();
   let older = new Map<string, Bucket>();
-  const waiting = new Map<Bucket, Waiter[]>();
+  let turned_at = Number.NEGATIVE_INFINITY;
+  /** Since then none was spent of a bucket that was forgotten. */
+  let forgot_until = Number.NEGATIVE_INFINITY;
+  const waiting = new Map<Bucket, Waiting>();
   let waiters = 0;
   let in_flight = 0;
   let planned = false;
@@ -83,8 +88,8 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
     if (now < rests_until || waiters >= WAITING_MAX) return spendAlone(bucket, now);
     return new Promise((resolve) => {
       const others = waiting.get(bucket);
-      if (others) others.push(resolve);
-      else waiting.set(bucket, [resolve]);
+      if (others) others.resolves.push(resolve);
+      else waiting.set(bucket, { since: now, resolves: [resolve] });
       waiters += 1;
       planAsking();
     });
@@ -100,7 +105,11 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   function createBucket(name: string, rate: Rate): Bucket {
     const interval_ms = intervalUs(rate) / 1000;
     const ahead_max = Math.floor(Math.min(rate.per_second * AHEAD_SECONDS, rate.burst));
-    const unasked_from = rate.burst < UNASKED_BURST_MIN ? Number.POSITIVE_INFINITY : 0;
+    const is_small = rate.burst < UNASKED_BURST_MIN;
+    // It may be one that was forgotten, of which one has just been let through unasked.
+    const unasked_from = is_small
+      ? Number.POSITIVE_INFINITY
+      : forgot_until + rate.burst * interval_ms;
     const none = { ahead: 0, spent: 0, owed: 0, unasked_from, full_at: 0, empty_until: 0 };
     const bucket = { name, rate, interval_ms, ahead_max, ...none };
     remember(bucket);
@@ -120,6 +129,8 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   function remember(bucket: Bucket) {
     newer.set(bucket.name, bucket);
     if (newer.size < KNOWN_MAX / 2) return;
+    forgot_until = turned_at;
+    turned_at = monotonicNow();
     older = newer;
     newer = new Map();
   }
@@ -135,16 +146,21 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
 
   async function ask() {
     const batch = [...waiting.entries().take(BATCH_MAX)].map(takeOff);
+    const [longest] = batch;
+    if (!longest) return;
     in_flight += 1;
+    // They wait in the order in which they came: so nobody waits for longer, in whichever call he comes.
+    const until = longest.since + deps.wait_ms_max;
     try {
-      const grants = await within(deps.wait_ms_max, takeInTime(batch.map(wishOf)));
+      const grants = await within(until - monotonicNow(), takeInTime(batch.map(wishOf), until));
       noteAlone(false);
       for (const [i, asking] of batch.entries()) settle(asking, grants[i]);
     } catch (err) {
       rests_until = monotonicNow() + REST_MS;
       noteAlone(true, err);
       const now = monotonicNow();
-      for (const { bucket, resolves } of batch) {
+      // Those who would be next, too: else each round of them would wait as long.
+      for (const { bucket, resolves } of [...batch, ...[...waiting].map(takeOff)]) {
         for (const resolve of resolves) resolve(spendAlone(bucket, now));
       }
     } finally {
@@ -154,8 +170,7 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   }
 
   // Again when there was no reply, on a busy machine for one: what a lost one gave is lost, too.
-  async function takeInTime(wishes: Wish[]): Promise<Grant[]> {
-    const until = monotonicNow() + deps.wait_ms_max;
+  async function takeInTime(wishes: Wish[], until: number): Promise<Grant[]> {
     for (;;) {
       try {
         return await deps.take(wishes);
@@ -166,12 +181,12 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
     }
   }
 
-  function takeOff([bucket, resolves]: [Bucket, Waiter[]]): Asking {
+  function takeOff([bucket, asking]: [Bucket, Waiting]): Asking {
     const { owed } = bucket;
     bucket.owed = 0;
     waiting.delete(bucket);
-    waiters -= resolves.length;
-    return { bucket, resolves, owed };
+    waiters -= asking.resolves.length;
+    return { ...asking, bucket, owed };
   }
 
   function settle({ bucket, resolves, owed }: Asking, grant: Grant | undefined) {

@@ -51,18 +51,13 @@ export function createLimits({ spend, refusal }: Buckets, rates: Rates) {
     ofCaller: ({ scope }: Caller, req: Request, res: Response) =>
       rates.caller ? spendOf("caller", scope === "" ? networkOf(req.ip) : scope, res) : undefined,
     ofCustomer: (customer: string, res: Response) => spendOf("customer", customer, res),
-    /** Before a token is looked at: an address that has sent too many bad ones must not go on guessing. */
-    ofGuesser(req: Request, res: Response): void {
+    /** Before an unknown token is looked at: an address that has sent too many bad ones is not to go on. */
+    ofGuesser(req: Request, res: Response, isUnknown: () => boolean): void {
       const permit = rates.address && refusal(`address:${networkOf(req.ip)}`);
-      if (permit) note("address", permit, res);
+      if (permit && isUnknown()) note("address", permit, res);
     },
     /** After a token turned out to be none that may call. */
-    async ofBadToken(req: Request, res: Response): Promise<void> {
-      const challenge = res.getHeader("WWW-Authenticate") ?? "Bearer";
-      res.removeHeader("WWW-Authenticate"); // that is a 401's
-      await (rates.address && spendOf("address", networkOf(req.ip), res));
-      res.setHeader("WWW-Authenticate", challenge);
-    },
+    ofBadToken: (req: Request, res: Response) => spendOf("address", networkOf(req.ip), res),
   };
 }
 
