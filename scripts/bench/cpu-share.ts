@@ -8,8 +8,8 @@ const PERIOD_US = 20_000;
 const CGROUPS = "/sys/fs/cgroup";
 
 /**
- * Leaves all that this process has started so far, and what it starts itself, so much of a core together, until
- * it is stopped. So one machine can ask for many times more than the system on it can do.
+ * Leaves all that this process has started so far so much of a core together, with what they start
+ * themselves. So one machine can ask for many times more than the system on it can do.
  * @param cores above 0
  * @throws Error where that can't be done: it takes Linux, and root
  */

@@ -5,6 +5,7 @@ import { LEDGER } from "./list/ledger.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
 import { RECORDING } from "./list/recording.ts";
 import { RECOVERY } from "./list/recovery.ts";
+import { RULES } from "./list/rules.ts";
 import { SALE } from "./list/sale.ts";
 import { STOCK } from "./list/stock.ts";
 import type { Mutant } from "./mutant.ts";
@@ -17,6 +18,7 @@ export const MUTANTS: Mutant[] = [
   ...RECORDING,
   ...RECOVERY,
   ...LEDGER,
+  ...RULES,
   ...SALE,
   ...ACCESS,
   ...CLIENT,

@@ -6,9 +6,9 @@ const FEW = 64;
 const MEMORY_MS = 1_000;
 
 /**
- * How long requests that come now will take: as many as are under way, at the pace at which they end. The batcher
- * knows how long they will wait for Redis; this knows of the process's own turns, too, in which they are
- * read and answered.
+ * How long requests that come now will take: as many as are under way, at the pace at which they end. The
+ * batcher knows how long they will wait for Redis; this knows of the process's own turns, too, in which they
+ * are read and answered.
  */
 export function createFlow() {
   let under_way = 0;

@@ -75,6 +75,7 @@ test.each([
   ["--only", "nothing", 'there is no scenario "nothing"'],
   ["--seconds", "0", "--seconds takes a whole number from 1 to 600, not 0"],
   ["--runs", "many", "--runs takes a whole number from 1 to 99, not many"],
+  ["--cores", "0", "--cores takes a number from 0.05 to 64, not 0"],
   ["--load", "ab", "--load takes wrk or autocannon, not ab"],
   ["--fast", "", "Unknown option '--fast'"],
 ])("%s %s is refused in one sentence", async (name, value, sentence) => {

@@ -50,10 +50,11 @@ type Asking = Waiting & { bucket: Bucket; owed: number };
 export type Buckets = ReturnType<typeof createBuckets>;
 
 /**
- * Spends permits of buckets that all processes share. Those who come in one turn of the event loop ask Redis
- * together. Of a bucket with many a second a process takes some ahead, as many as it has just spent and a
- * tenth of a second's worth at most with each of two calls, so that most requests ask nobody: by so many, for
- * each process, more may be let through at once than the bucket had. When Redis can't be asked, each process limits by itself.
+ * Spends permits of buckets that all processes share. Those who come in one turn of the event loop ask
+ * Redis together. Of a bucket with many a second a process takes some ahead, as many as it has just
+ * spent and a tenth of a second's worth at most with each of two calls, so that most requests ask
+ * nobody: by so many, for each process, more may be let through at once than the bucket had. When Redis
+ * can't be asked, each process limits by itself.
  * @param wait_ms_max for how long Redis may keep a request waiting
  */
 export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_max: number }) {
