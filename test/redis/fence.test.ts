@@ -318,6 +318,11 @@ describe("a replica", () => {
       const info = await side.redis.info("server").catch(() => "");
       return info.includes(`tcp_port:${port}\r`) || undefined;
     });
+    // A call may still meet the end of the old connection: it has done nothing, and says so.
+    await until(
+      "a call comes to it, and is refused",
+      async () => (await failure(create("early"))) instanceof Recovering || undefined,
+    );
   }
 
   test("that is promoted has the key and none of the scripts: it decides nothing until it is admitted", async () => {
