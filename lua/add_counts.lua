@@ -11,6 +11,7 @@
 -- It makes no event: the ledger has these, and gives Redis all counts anew when it has lost some. Each is
 -- added once, as the last place is kept beside the counts, where no customer of a sku can be.
 -- include lib/batch.lua
+-- include lib/signed.lua
 -- include lib/events.lua
 -- include lib/rules.lua
 
@@ -18,12 +19,6 @@ local BASES_MAX = 500
 local PLACE_FIELD = "place"
 
 local last_place, moved = nil, false
-
-local function signed(text)
-  local minus, digits = string.match(text or "", "^(%-?)(%d+)$")
-  local number = whole(digits)
-  return number and (minus == "-" and -number or number)
-end
 
 local function next_base()
   return {

@@ -18,6 +18,7 @@
 --   LATE, RECOVERING, CORRUPT key, BAD_ARGUMENT  as in create_holds
 -- A recount never touches what is held: available becomes what was counted without it, and is never below 0.
 -- include lib/batch.lua
+-- include lib/signed.lua
 -- include lib/stock.lua
 -- include lib/events.lua
 -- include lib/lines.lua
@@ -28,12 +29,6 @@
 -- include lib/own_holds.lua
 -- include lib/hold_event.lua
 -- include lib/serving.lua
-
-local function signed(text)
-  if type(text) ~= "string" or string.sub(text, 1, 1) ~= "-" then return whole(text) end
-  local number = whole(string.sub(text, 2))
-  return number and number > 0 and -number or nil
-end
 
 local function is_good(change)
   local units, count = change.units, change.operation == "COUNT"
