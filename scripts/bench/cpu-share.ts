@@ -1,4 +1,5 @@
-import { access, mkdir, rmdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { treeOf } from "../process-tree.ts";
 import type { Part } from "./parts.ts";
@@ -35,7 +36,7 @@ type Cgroups = { top: string; limit: (group: string, quota_us: number) => Promis
 
 async function findCgroups(): Promise<Cgroups> {
   const first = join(CGROUPS, "cpu");
-  if (await exists(join(first, "cpu.cfs_quota_us"))) {
+  if (existsSync(join(first, "cpu.cfs_quota_us"))) {
     return {
       top: first,
       limit: async (group, quota_us) => {
@@ -50,12 +51,6 @@ async function findCgroups(): Promise<Cgroups> {
     limit: (group, quota_us) => writeFile(join(group, "cpu.max"), `${quota_us} ${PERIOD_US}`),
   };
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 async function moveTo(group: string, pids: number[]): Promise<void> {
   for (const pid of pids) {

@@ -3,30 +3,28 @@ import { BadOption, readArguments } from "../arguments.ts";
 
 export type Options = z.infer<typeof shape>;
 
+const inRange = (name: string, range: z.ZodCoercedNumber, words: string) =>
+  range.catch(({ value }) => {
+    throw new BadOption(`--${name} takes ${words}, not ${value}`);
+  });
+
 const whole = (name: string, min: number, max: number, fallback: number) =>
-  z.coerce
-    .number()
-    .int()
-    .min(min)
-    .max(max)
-    .catch(({ value }) => {
-      throw new BadOption(`--${name} takes a whole number from ${min} to ${max}, not ${value}`);
-    })
-    .default(fallback);
+  inRange(
+    name,
+    z.coerce.number().int().min(min).max(max),
+    `a whole number from ${min} to ${max}`,
+  ).default(fallback);
 
 const shape = z.object({
   only: z.array(z.string()).default([]),
   seconds: whole("seconds", 1, 600, 5),
   runs: whole("runs", 1, 99, 3),
   grown: whole("grown", 1_000, 10_000_000, 1_000_000),
-  cores: z.coerce
-    .number()
-    .min(0.05)
-    .max(64)
-    .catch(({ value }) => {
-      throw new BadOption(`--cores takes a number from 0.05 to 64, not ${value}`);
-    })
-    .optional(),
+  cores: inRange(
+    "cores",
+    z.coerce.number().min(0.05).max(64),
+    "a number from 0.05 to 64",
+  ).optional(),
   load: z.enum(["wrk", "autocannon"]).optional(),
   json: z.string().default("bench.json"),
   help: z.boolean().default(false),
