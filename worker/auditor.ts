@@ -7,6 +7,7 @@ import type { LedgerLook, StockName } from "../src/postgres/audit-rows.ts";
 import type { Audit } from "../src/postgres/auditing.ts";
 import type { SeenStocks } from "../src/redis/audit-reader.ts";
 import type { SaleAuditReader } from "../src/redis/sale-audit-reader.ts";
+import { isSameAdmission, isUpToDate } from "./audit-moment.ts";
 import type { DriftStops } from "./drift-stops.ts";
 import type { Agent } from "./loop.ts";
 import { auditDrift, auditRoundAge, auditStocks } from "./metrics.ts";
@@ -131,9 +132,7 @@ export function createAuditor({
     const seen = await by.look(stocks, { seq, newest_id });
     if (!seen) return 0; // not all of it is recorded
     waiting = null;
-    // Redis may have lost what it said: then it is no drift that the ledger never gets it.
-    const { moment } = seen;
-    if (stocks.length > 0 && !(moment?.is_open && moment.generation === generation)) {
+    if (stocks.length > 0 && !isSameAdmission(seen.moment, generation)) {
       forget();
       return 0;
     }
@@ -147,10 +146,7 @@ export function createAuditor({
     if (!slice) return null;
     worth_ms += slice.stocks.length * STOCK_MS_MAX;
     const seen = await readStocks(slice.stocks);
-    // One that has forgotten what is recorded, or that is no master any more, is about to be closed.
-    const is_up_to_date =
-      seen && seen.seq >= before.applied_seq && seen.redis_generation >= before.generation;
-    if (is_up_to_date) return { ...slice, ...seen, ...before };
+    if (seen && isUpToDate(seen, before)) return { ...slice, ...seen, ...before };
     forget();
     return null;
   }

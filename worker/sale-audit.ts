@@ -4,6 +4,7 @@ import { monotonicNow } from "../src/now.ts";
 import type { Audit } from "../src/postgres/auditing.ts";
 import type { SaleLook } from "../src/postgres/sale-auditing.ts";
 import type { SaidOfSales, SaleAuditReader } from "../src/redis/sale-audit-reader.ts";
+import { isSameAdmission, isUpToDate } from "./audit-moment.ts";
 import { auditSales } from "./metrics.ts";
 
 /** Names that are looked at in one turn, all of one kind. */
@@ -51,7 +52,7 @@ export function createSaleAudit({
     const seen = first && (await by.sales.look(first.kind, of, waiting));
     if (seen === null) return nothing; // not all of it is recorded
     waiting = null;
-    if (seen && !(seen.moment?.is_open && seen.moment.generation === generation)) {
+    if (seen && !isSameAdmission(seen.moment, generation)) {
       forget();
       return nothing;
     }
@@ -66,10 +67,7 @@ export function createSaleAudit({
     const nobody = { seq: 0, redis_generation: 0, place: 0, said: [] };
     if (!first) return { ...slice, ...nobody, ...before };
     const seen = await reader.read(first.kind, slice.of);
-    // One that has forgotten what is recorded, or that is no master any more, is about to be closed.
-    const is_up_to_date =
-      seen && seen.seq >= before.applied_seq && seen.redis_generation >= before.generation;
-    if (is_up_to_date) return { ...slice, ...seen, ...before };
+    if (seen && isUpToDate(seen, before)) return { ...slice, ...seen, ...before };
     forget();
     return null;
   }

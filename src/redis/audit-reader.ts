@@ -1,11 +1,8 @@
 import type { Redis } from "ioredis";
 import type { Counts } from "../domain/audit.ts";
+import { inSteps, readAtSeq, wholeIn } from "./audit-steps.ts";
 import type { Keys } from "./keys.ts";
 import { isReply } from "./outcome.ts";
-
-/** Stocks that are read in one step: Redis serves nobody else meanwhile. */
-const STEP_MAX = 50;
-const WHOLE_PATTERN = /^(0|[1-9]\d{0,14})$/; // as the scripts read a number
 
 export type StockName = { sku: string; store_id: string };
 /** What Redis had of stocks before it was at `seq`, in their order; null for corrupt keys. */
@@ -19,20 +16,10 @@ export type SeenStocks = { seq: number; redis_generation: number; counts: (Count
 export function createAuditReader(redis: Redis, keys: Keys) {
   /** Null while Redis is not admitted, or when it was admitted anew meanwhile. */
   async function readStocks(stocks: StockName[]): Promise<SeenStocks | null> {
-    const before = await readShared();
-    const steps: Promise<(Counts | null)[]>[] = [];
-    for (let first = 0; first < stocks.length; first += STEP_MAX) {
-      steps.push(readStep(stocks.slice(first, first + STEP_MAX)));
-    }
-    const counts = (await Promise.all(steps)).flat();
-    const { seq, generation } = await readShared();
-    if (!generation || generation !== before.generation || seq === null) return null;
-    return { seq, redis_generation: generation, counts };
-  }
-
-  async function readShared() {
-    const [seq = null, generation = null] = await redis.mget(keys.seq, keys.generation);
-    return { seq: whole(seq), generation: whole(generation) };
+    const seen = await readAtSeq(redis, keys, () => inSteps(stocks, readStep));
+    if (!seen) return null;
+    const { found: counts, ...at } = seen;
+    return { ...at, counts };
   }
 
   async function readStep(stocks: StockName[]): Promise<(Counts | null)[]> {
@@ -44,7 +31,11 @@ export function createAuditReader(redis: Redis, keys: Keys) {
     return stocks.map((_, i) => {
       const [available] = textsOf(replies[2 * i]) ?? [];
       const [held, version] = textsOf(replies[2 * i + 1]) ?? [];
-      const counts = { available: whole(available), held: whole(held), version: whole(version) };
+      const counts = {
+        available: wholeIn(available),
+        held: wholeIn(held),
+        version: wholeIn(version),
+      };
       return isWhole(counts) ? counts : null;
     });
   }
@@ -61,13 +52,6 @@ function textsOf(
   if (error && isReply(error, "WRONGTYPE")) return null;
   if (error) throw error;
   return [result].flat().map((text) => (typeof text === "string" ? text : null));
-}
-
-// What is not there counts as 0, as in the scripts; what could not be read is undefined.
-function whole(text: string | null | undefined): number | null {
-  if (text === undefined) return null;
-  if (text === null) return 0;
-  return WHOLE_PATTERN.test(text) ? Number(text) : null;
 }
 
 const isWhole = (counts: Record<keyof Counts, number | null>): counts is Counts =>

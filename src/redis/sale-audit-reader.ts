@@ -6,17 +6,15 @@ import {
   saleNameOf,
   waiterSaid,
 } from "../domain/sale-audit.ts";
+import { inSteps, readAtSeq, wholeIn } from "./audit-steps.ts";
 import { PLACE_FIELD } from "./counts.ts";
 import type { Keys } from "./keys.ts";
 import { isReply } from "./outcome.ts";
 
 /** Fields of one step through a hash; a small one comes all at once. */
 const SCAN_COUNT = 100;
-/** Stocks or waiters of one step: Redis serves nobody else meanwhile. */
-const STEP_MAX = 50;
 const UNREADABLE = "unreadable";
 const TEXT_MAX = 500;
-const NUMBER = /^(0|[1-9]\d{0,14})$/;
 
 /** What Redis said of some names, in their order, before it was at `seq`. */
 export type SaidOfSales = {
@@ -85,19 +83,10 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
    * @param of all of this kind
    */
   async function read(kind: SaleDrift, of: SaleName[]): Promise<SaidOfSales | null> {
-    // Sent together: Redis carries them out one behind the other.
-    const [before, { place, said }, { seq, generation }] = await Promise.all([
-      readShared(),
-      readSaid(kind, of),
-      readShared(),
-    ]);
-    if (!generation || generation !== before.generation || seq === null) return null;
-    return { seq, redis_generation: generation, place, said };
-  }
-
-  async function readShared() {
-    const [seq = null, generation = null] = await redis.mget(keys.seq, keys.generation);
-    return { seq: whole(seq), generation: whole(generation) };
+    const seen = await readAtSeq(redis, keys, () => readSaid(kind, of));
+    if (!seen) return null;
+    const { found, ...at } = seen;
+    return { ...at, ...found };
   }
 
   async function readSaid(kind: SaleDrift, of: SaleName[]) {
@@ -113,7 +102,10 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
       case "CUSTOMER_COUNT": {
         // In one command: the bases up to this place, and no others, are among these counts.
         const [place = null, ...counts] = await fieldsAt(keys.customers, [PLACE_FIELD, ...fields]);
-        return { place: whole(place), said: counts.map((text) => (text === "0 0" ? null : text)) };
+        return {
+          place: wholeIn(place),
+          said: counts.map((text) => (text === "0 0" ? null : text)),
+        };
       }
       case "OWN_HOLD":
         return { place: 0, said: await fieldsAt(keys.own_holds, fields) };
@@ -167,17 +159,6 @@ export function createSaleAuditReader(redis: Redis, keys: Keys, default_store: s
   return { names, read };
 }
 
-async function inSteps(
-  of: SaleName[],
-  readStep: (of: SaleName[]) => Promise<(string | null)[]>,
-): Promise<(string | null)[]> {
-  const steps: Promise<(string | null)[]>[] = [];
-  for (let first = 0; first < of.length; first += STEP_MAX) {
-    steps.push(readStep(of.slice(first, first + STEP_MAX)));
-  }
-  return (await Promise.all(steps)).flat();
-}
-
 // No sku has a space in it; where there is none it is no customer's field, but the place.
 function customerNames(kind: "CUSTOMER_COUNT" | "OWN_HOLD", field: string): SaleName[] {
   const space = field.indexOf(" ");
@@ -196,10 +177,4 @@ function textsOf(
     if (error) throw error;
     return result === null || result === undefined ? null : String(result);
   });
-}
-
-// What is not there counts as 0, as in the scripts; what could not be read is null.
-function whole(text: string | null): number | null {
-  if (text === null) return 0;
-  return NUMBER.test(text) ? Number(text) : null;
 }
