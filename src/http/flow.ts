@@ -1,14 +1,12 @@
-import { monotonicNow } from "../now.ts";
-
 /** So few under way are never too many, and tell nothing of how fast this process can be. */
 const FEW = 64;
-/** What is known is as old as that. */
+/** What is known is as old as so much work. */
 const MEMORY_MS = 1_000;
 
 /**
- * How long requests that come now will take: as many as are under way, at the pace at which they end. The
- * batcher knows how long they will wait for Redis; this knows of the process's own turns, too, in which they
- * are read and answered.
+ * How long this process will work on requests that come now: as many as are under way, at the pace at which
+ * they end. Only the time in which its event loop had something to do counts. The batcher knows how long they
+ * will wait for Redis, and while Redis or Postgres is away this process is not slow, but idle.
  */
 export function createFlow() {
   let under_way = 0;
@@ -17,12 +15,12 @@ export function createFlow() {
 
   function begin(): void {
     under_way += 1;
-    if (under_way === FEW) last_at = monotonicNow();
+    if (under_way === FEW) last_at = workedMs();
   }
 
   function end(): void {
     if (under_way >= FEW) {
-      const now = monotonicNow();
+      const now = workedMs();
       busy.ms += Math.min(now - last_at, MEMORY_MS);
       busy.ended += 1;
       last_at = now;
@@ -40,3 +38,5 @@ export function createFlow() {
 
   return { begin, end, msOfNext };
 }
+
+const workedMs = () => performance.eventLoopUtilization().active;
