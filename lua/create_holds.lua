@@ -34,13 +34,7 @@
 -- include lib/events.lua
 -- include lib/lines.lua
 -- include lib/idempotency.lua
--- include lib/rules.lua
--- include lib/own_holds.lua
--- include lib/closed.lua
--- include lib/taking.lua
 -- include lib/hold_event.lua
--- include lib/serving.lua
--- include lib/ending.lua
 
 local JITTER_MS_MAX = 60 * 60 * 1000
 
@@ -51,10 +45,9 @@ local OPTIONS = {
   ["PARTIAL REPLACE"] = { partial = true, replace = true },
 }
 
--- How the hold ends that another one takes the place of.
-local ENDED_AS = { due = "EXPIRED", live = "CANCELLED" }
-
-local created, hold_keys = {}, {}
+local requests, created, hold_keys = {}, {}, {}
+-- Whether there is more to be decided than whether there are units; an option of any request says so, too.
+local has_conditions = filled[rules_key] or filled[stopped_key] or filled[waiting_key]
 
 local function is_ttl(ms)
   return ms and ms >= 1 and ms <= HOLD_MS_MAX
@@ -79,6 +72,7 @@ local function terms_of(text)
   terms.good = is_ttl(terms.usual_ttl_ms) and (ttl == "" or is_ttl(terms.ttl_ms))
     and terms.jitter_ms and terms.jitter_ms <= JITTER_MS_MAX
   terms_by_text[text] = terms
+  has_conditions = has_conditions or options ~= ""
   return terms
 end
 
@@ -97,11 +91,12 @@ local function next_replaced(request_id)
   return replaced
 end
 
--- A request, which becomes the hold, and its deadline; nil when an argument is bad. All members at once, as
--- in next_line, and no more than 16 of them: the next one would double the table, and each batch has many.
+-- A request, which becomes the hold; false when an argument is bad. All members at once, as in next_line, and
+-- no more than 16 of them: the next one would double the table, and each batch has many.
 local function next_request()
   local deadline, event_id, request_id, hold_id, user_id, terms, fingerprint = next_args(7)
   local request = {
+    deadline = whole(deadline),
     hold_key = next_key(),
     idem_key = next_key(),
     event_id = event_id,
@@ -118,19 +113,35 @@ local function next_request()
   }
   -- Without terms it is not known whether those of another hold follow.
   lost_count = lost_count or not request.terms
-  if lost_count then return nil end
+  if lost_count then return false end
   if request.terms.options.replace then request.replaced = next_replaced(request_id) end
-  return request.lines and #request.lines > 0 and not lost_count and request.terms.good and request,
-    whole(deadline)
+  local good = request.lines and #request.lines > 0 and not lost_count and request.terms.good
+  return good and request.idem_key and request.deadline and request or false
 end
 
--- Every line that is short. What is held may come back, and so may be had another time.
-local function short_lines(lines, freed)
+-- Takes all requests; returns whether nothing is kept yet under any key of theirs. In a sale hardly one is a
+-- repetition: asked for all of them at once, that is two commands less for each.
+local function all_are_new()
+  local keys = {}
+  for i = 1, request_count(next_arg()) do
+    local request = next_request()
+    requests[i] = request
+    if request then keys[#keys + 1], keys[#keys + 2] = request.hold_key, request.idem_key end
+  end
+  for first = 1, #keys, 1000 do
+    if call("EXISTS", unpack(keys, first, math.min(first + 999, #keys))) > 0 then return false end
+  end
+  return true
+end
+
+-- Every line that is short, with units by stock key that another hold makes room for. What is held may come
+-- back, and so may be had another time.
+local function short_lines(lines, freed_units)
   local reply = nil
   for i = 1, #lines do
     local line = lines[i]
     local stock = line.stock
-    if line.quantity > free_units(stock) + (freed.stock[line.stock_key] or 0) then
+    if line.quantity > free_units(stock) + (freed_units[line.stock_key] or 0) then
       reply = reply or { "ALL_HELD" }
       if stock.held == 0 then reply[1] = "SOLD_OUT" end
       for _, item in ipairs({ line.sku, line.store_id, line.quantity, free_units(stock), stock.held }) do
@@ -141,74 +152,46 @@ local function short_lines(lines, freed)
   return reply
 end
 
--- Makes the lines of a PARTIAL request as small as they must be; when nothing would be left they stay as
--- they are, to be refused. What each was granted goes into the answer.
-local function shrink(request, freed)
-  local taken, kept, granted = {}, {}, {}
-  for i, line in ipairs(request.lines) do
-    local units = math.min(line.quantity, free_units(line.stock) + (freed.stock[line.stock_key] or 0))
-    local allowed = units_allowed(line.sku, request.user_id, taken[line.sku] or 0, freed)
-    units = math.min(units, allowed or units)
-    granted[i], taken[line.sku] = units, (taken[line.sku] or 0) + units
-    if units > 0 then kept[#kept + 1] = { line = line, units = units } end
-  end
-  if #kept == 0 then return end
-  request.granted, request.lines = granted, {}
-  for i, keep in ipairs(kept) do
-    keep.line.quantity = keep.units
-    request.lines[i] = keep.line
-  end
+-- None of it is made where it isn't needed, as in the hottest minute: a call pays for each function it makes.
+local function make_conditions()
+  -- include lib/conditions.lua
+  return {
+    corrupt_key = corrupt_rules,
+    refusal = refusal,
+    hold_ms = hold_ms_of,
+    note = note_customer,
+    finish = serve_changed,
+    write = write_changes,
+  }
+end
+local conditions = nil
+
+local NONE_FREED = {}
+
+local function refusal_of(request)
+  if conditions then return conditions.refusal(request) end
+  return short_lines(request.lines, NONE_FREED)
 end
 
--- Whether a hold has any of the skus asked for. The ledger may have named one that was changed since.
-local function has_any_of(lines, wanted)
-  local skus = {}
-  for _, line in ipairs(wanted) do skus[line.sku] = true end
-  for _, line in ipairs(lines) do
-    if skus[line.sku] then return true end
-  end
-  return false
-end
+local expiry_texts = {} -- most of a batch end at the same moment
 
--- The hold that this one takes the place of; nil and false when there is none, nil and a reply when it can't
--- be told.
-local function find_replaced(request)
-  local own, replaced = false, request.replaced
-  for i = 1, #request.lines do own = own or own_hold_of(request.lines[i].sku, request.user_id) end
-  if own and (not replaced or replaced.hold_id ~= own) then return nil, { "STALE_LINES" } end
-  if not replaced then return nil, false end
-  local hold = read_hold(replaced.hold_key, replaced.hold_id)
-  if not hold then return nil, { "CORRUPT", replaced.hold_key } end
-  if hold.status ~= "ACTIVE" or hold.user_id ~= request.user_id then return nil, false end
-  if hold.lines ~= lines_text(replaced.lines) then return nil, { "STALE_LINES" } end
-  if not has_any_of(replaced.lines, request.lines) then return nil, false end
-  local corrupt = read_stocks(replaced.lines)
-    or read_rules(replaced.lines, request.user_id)
-    or unheld_item(replaced.lines)
-  if corrupt then return nil, { "CORRUPT", corrupt } end
-  return hold, false
-end
-
--- A line that counts for its customer's limits, or is to be found by them.
-local function note_customer(line, request)
-  count_customer(line.sku, request.user_id, line.quantity, 1)
-  local found_by_customer = request.terms.options.replace or rules_of(line.sku)
-  if found_by_customer and request.user_id ~= "" then
-    set_own_hold(line.sku, request.user_id, request.hold_id)
-  end
+local function expiry_text(expires_at)
+  local text = expiry_texts[expires_at] or format("%d", expires_at)
+  expiry_texts[expires_at] = text
+  return text
 end
 
 local function create(request)
-  local lines, granted = request.lines, ""
-  local noted = filled[rules_key] or request.terms.options.replace
+  local lines, terms, granted = request.lines, request.terms, ""
   for i = 1, #lines do
     local line = lines[i]
     change_stock(line.stock, -line.quantity, line.quantity)
-    if noted then note_customer(line, request) end
+    if conditions then conditions.note(line, request) end
   end
-  local terms = request.terms
-  local expires_at = now + hold_ms_of(lines, terms.ttl_ms, terms.usual_ttl_ms, terms.jitter_ms)
-  request.expires_at = format("%d", expires_at)
+  local hold_ms = conditions and conditions.hold_ms(lines, terms.ttl_ms, terms.usual_ttl_ms, terms.jitter_ms)
+    or math.min((terms.ttl_ms or terms.usual_ttl_ms) + terms.jitter_ms, HOLD_MS_MAX)
+  local expires_at = now + hold_ms
+  request.expires_at = expiry_text(expires_at)
   local reply = { "CREATED", request.hold_id, expires_at, now }
   if request.granted then
     for i, units in ipairs(request.granted) do
@@ -224,18 +207,18 @@ local function create(request)
   return reply
 end
 
-local function decide()
-  local request, deadline = next_request()
-  if not request or not deadline then return { "BAD_ARGUMENT" } end
-  if now > deadline then return { "LATE" } end
+local function decide(place)
+  local request = requests[place]
+  if not request then return { "BAD_ARGUMENT" } end
+  if now > request.deadline then return { "LATE" } end
 
   local corrupt = corrupt_key or read_stocks(request.lines)
-    or (is_ruled and read_rules(request.lines, request.user_id))
+    or (conditions and conditions.corrupt_key(request))
   if corrupt then return { "CORRUPT", corrupt } end
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
   if answer then return answer end
-  if hold_keys[request.hold_key] or call("EXISTS", request.hold_key) == 1 then
+  if hold_keys[request.hold_key] or (not all_new and call("EXISTS", request.hold_key) == 1) then
     return { "CORRUPT", request.hold_key }
   end
 
@@ -243,22 +226,7 @@ local function decide()
     local line = request.lines[i]
     if not line.stock.known then return { "UNKNOWN_SKU", line.sku } end
   end
-  local corrupt_queue = waiting and serve_lines(request.lines)
-  if corrupt_queue then return { "CORRUPT", corrupt_queue } end
-  local replaced, stale = nil, false
-  if request.terms.options.replace then replaced, stale = find_replaced(request) end
-  if stale then return stale end
-  local freed = replaced and freed_by(request.replaced.lines) or NOTHING_FREED
-  if request.terms.options.partial then shrink(request, freed) end
-  local refused = is_ruled and rules_reply(request.lines, request.user_id, 1, freed)
-    or short_lines(request.lines, freed)
-  if refused then return refused end
-  if replaced then
-    local due = now >= whole(replaced.expires_at)
-    local status = due and ENDED_AS.due or ENDED_AS.live
-    end_hold(replaced, request.replaced, status, due and "" or ',"reason":"replaced"')
-  end
-  return create(request)
+  return refusal_of(request) or create(request)
 end
 
 -- A live hold's key has no TTL: when Redis dropped it, its units would be gone for good.
@@ -274,14 +242,14 @@ local function write_holds()
   call_with_all("ZADD", deadlines_key, deadlines)
 end
 
-local replies = decide_all(decide)
-serve_changed() -- a hold that was replaced may have had more
+all_new = all_are_new()
+conditions = has_conditions and make_conditions()
+
+local replies = decide_all(decide, #requests)
+if conditions then conditions.finish() end
 write_events()
 write_stocks()
 write_holds()
-write_endings()
-write_counts()
-write_own_holds()
-write_waiting()
+if conditions then conditions.write() end
 write_records()
 return replies

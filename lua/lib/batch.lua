@@ -10,6 +10,9 @@ local time = call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local now_text = format("%d", now)
 
+-- No hold lasts longer, from its creation on.
+local HOLD_MS_MAX = 24 * 60 * 60 * 1000
+
 local key_index, arg_index = 0, 0
 
 local function next_key()
@@ -78,13 +81,14 @@ end
 -- The place of the request that is being decided; 0 before and afterwards.
 local deciding = 0
 
--- Runs decide once for each request and returns what every batch script replies: Redis's clock in ms
--- (the API keeps its request deadlines on it) and one tuple for each request, in order.
-local function decide_all(decide)
+-- Runs decide once for each request, with its place, and returns what every batch script replies: Redis's
+-- clock in ms (the API keeps its request deadlines on it) and one tuple for each request, in order. A script
+-- that has taken its arguments already says how many requests there were.
+local function decide_all(decide, count)
   local replies = {}
-  for i = 1, request_count(next_arg()) do
+  for i = 1, count or request_count(next_arg()) do
     deciding = i
-    replies[i] = decide()
+    replies[i] = decide(i)
   end
   deciding = 0
   return { now, replies }

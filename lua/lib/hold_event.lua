@@ -11,5 +11,5 @@ local function hold_payload(hold, request_id, lines, more)
     .. ',"expires_at":' .. hold.expires_at
     .. ',"version":' .. hold.version
     .. (hold.extensions and ',"extensions":' .. hold.extensions or "")
-    .. ',"lines":' .. lines_json(lines) .. more .. '}'
+    .. ',"lines":[' .. lines_json(lines) .. "]" .. more .. '}'
 end

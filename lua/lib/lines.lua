@@ -85,7 +85,7 @@ local function line_json(line)
     line.quantity, stock.available, stock.held, stock.version) .. deltas .. "}"
 end
 
--- The lines for an event, each with its stock as it is after the change.
+-- The lines for an event, each with its stock as it is after the change; between the brackets of the list.
 local function lines_json(lines)
-  return "[" .. join_lines(lines, line_json, ",") .. "]"
+  return join_lines(lines, line_json, ",")
 end

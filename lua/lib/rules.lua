@@ -82,8 +82,6 @@ local function least_rule(lines, name)
 end
 
 -- How long a hold of these lines may last from its creation on, however it comes by its deadline.
-local HOLD_MS_MAX = 24 * 60 * 60 * 1000
-
 local function hold_ms_max_of(lines)
   local seconds = least_rule(lines, "max_hold_seconds")
   return seconds and seconds * 1000 or HOLD_MS_MAX

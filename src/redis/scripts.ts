@@ -248,19 +248,21 @@ export function readScripts(generation = 0): Map<ScriptName, { source: string; s
 
 /**
  * A file of `lua/` with its includes put in, and what follows each of them in a function of its own. A call
- * of a script makes all its functions anew, a hundred of them, and Lua goes through the locals of the same
- * function for each one that they use; those of an outer function it copies.
+ * of a script makes all its functions anew, dozens of them, and Lua goes through the locals of the same
+ * function for each one that they use; those of an outer function it copies. An include that is indented, or
+ * in an included file, is a part of the function in which it stands.
  */
 export function readLua(file: string): string {
   let functions = 0;
-  const text = read(file).replaceAll(/^-- include (lib\/[a-z_]+\.lua)$/gm, (_, path: string) => {
+  const text = read(file).replaceAll(INCLUDE, (_, indent: string, path: string) => {
+    if (indent) return withParts(path);
     functions += 1;
     return `${withParts(path)}return (function()`;
   });
   return text + "end)()\n".repeat(functions);
 }
 
-// What an include has put in itself is a part of one of its functions.
-const withParts = (path: string) =>
-  read(path).replaceAll(/^ +-- include (lib\/[a-z_]+\.lua)$/gm, (_, part: string) => read(part));
+const INCLUDE = /^( *)-- include (lib\/[a-z_]+\.lua)$/gm;
+const withParts = (path: string): string =>
+  read(path).replaceAll(INCLUDE, (_, _indent, part: string) => withParts(part));
 const read = (path: string) => readFileSync(new URL(path, LUA_DIR), "utf8");

@@ -28,7 +28,7 @@ export const RULES: Mutant[] = [
     name: "queue-jumped",
     breaks: "a reserve takes units that somebody waits for",
     promise: "G1",
-    file: "lua/create_holds.lua",
+    file: "lua/lib/conditions.lua",
     text: "local corrupt_queue = waiting and serve_lines(request.lines)",
     instead: "local corrupt_queue = nil",
     tests: SERVE,
