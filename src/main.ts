@@ -10,6 +10,7 @@ import { createApp } from "./http/app.ts";
 import { refuseEarly } from "./http/early-refusal.ts";
 import { createLagReader } from "./http/lag.ts";
 import { createRateLimits, ratesOf } from "./http/limits/rate-limits.ts";
+import { messageClassesOf } from "./http/message-classes.ts";
 import { answerSafely } from "./http/safe-answers.ts";
 import { checkStays, createHttpServer, drain } from "./http/server.ts";
 import { listenWidely } from "./listen.ts";
@@ -141,6 +142,7 @@ async function serve(config: Config, auth: AuthSettings, log: Log) {
     answerSafely(refuseEarly(app, { refusal, request_budget_ms }), {
       cors_origins: config.CORS_ORIGINS,
     }),
+    { classes: messageClassesOf(app) },
   );
   const listeners = await listenWidely(server, {
     port: config.PORT,

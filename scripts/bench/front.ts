@@ -8,6 +8,7 @@ import { answer } from "../../src/http/answer.ts";
 import { createApp } from "../../src/http/app.ts";
 import { readJson } from "../../src/http/body.ts";
 import { createLagReader } from "../../src/http/lag.ts";
+import { messageClassesOf } from "../../src/http/message-classes.ts";
 import { type RouteSpec, rawRoute } from "../../src/http/route.ts";
 import { answerSafely } from "../../src/http/safe-answers.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
@@ -44,7 +45,9 @@ async function main(kind: string | undefined) {
     request_budget_ms: config.REQUEST_BUDGET_MS,
     more_routes: [rawRoute(NOOP, answerConstant)],
   });
-  const server = createHttpServer(answerSafely(app, { cors_origins: [] }));
+  const server = createHttpServer(answerSafely(app, { cors_origins: [] }), {
+    classes: messageClassesOf(app),
+  });
   const listeners = await listenWidely(server, {
     port: config.PORT,
     host: config.HOST,

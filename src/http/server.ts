@@ -13,6 +13,7 @@ import { HEADERS_MAX } from "../domain/limits.ts";
 import { SERVER_LIMITS } from "../listen.ts";
 import { httpConnections, httpInFlight } from "../metrics.ts";
 import { monotonicNow } from "../now.ts";
+import type { MessageClasses } from "./message-classes.ts";
 import { problemBody } from "./problem.ts";
 import { PROBLEMS, type ProblemCode } from "./problem-kinds.ts";
 
@@ -29,9 +30,15 @@ const stopping = new WeakSet<Server>();
 
 export function createHttpServer(
   app: RequestListener,
-  { connections_max = CONNECTIONS_MAX, silence_ms_max = SILENCE_MS_MAX } = {},
+  {
+    connections_max = CONNECTIONS_MAX,
+    silence_ms_max = SILENCE_MS_MAX,
+    classes,
+  }: { connections_max?: number; silence_ms_max?: number; classes?: MessageClasses } = {},
 ): Server {
-  const server = createServer(SERVER_LIMITS);
+  const server: Server = classes
+    ? createServer({ ...SERVER_LIMITS, ...classes })
+    : createServer(SERVER_LIMITS);
   server.maxHeadersCount = HEADERS_MAX + 1; // so that one too many is seen; Node leaves out the others
   server.timeout = silence_ms_max;
   limitConnections(server, connections_max);

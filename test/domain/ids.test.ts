@@ -15,12 +15,17 @@ describe("ids", () => {
     ["hold", newHoldId, HOLD_ID_PATTERN],
     ["order", newOrderId, /^O-[0-9a-f-]{36}$/],
     ["event", newEventId, /^[0-9a-f-]{36}$/],
-    ["request", newRequestId, /^[0-9a-f-]{36}$/],
   ] as const)("of a new %s have their form and rise with time", (_, make, pattern) => {
     const made = Array.from({ length: 1_000 }, make);
     for (const id of made) expect(id).toMatch(pattern);
     expect(new Set(made).size).toBe(1_000);
     expect([...made].sort()).toEqual(made);
+  });
+
+  test("of new requests have their form, and differ", () => {
+    const made = Array.from({ length: 1_000 }, newRequestId);
+    for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(made).size).toBe(1_000);
   });
 
   test.each(["a", "iphone_15_pro_256", "A.b-C_9", "x".repeat(64), "__proto__", "constructor"])(

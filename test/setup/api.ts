@@ -8,6 +8,7 @@ import { refuseEarly } from "../../src/http/early-refusal.ts";
 import { createLagReader } from "../../src/http/lag.ts";
 import type { Rates } from "../../src/http/limits/limits.ts";
 import { createRateLimits } from "../../src/http/limits/rate-limits.ts";
+import { messageClassesOf } from "../../src/http/message-classes.ts";
 import { answerSafely } from "../../src/http/safe-answers.ts";
 import { createHttpServer, drain } from "../../src/http/server.ts";
 import { listenWidely } from "../../src/listen.ts";
@@ -89,6 +90,7 @@ export async function startApi({
   const { refusal } = deciding.batcher;
   const server = createHttpServer(
     answerSafely(refuseEarly(app, { refusal, request_budget_ms }), { cors_origins }),
+    { classes: messageClassesOf(app) },
   );
   const address = { port: await freePort(), host: "127.0.0.1", variable: "PORT" };
   const listeners = await listenWidely(server, address);
