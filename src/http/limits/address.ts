@@ -7,6 +7,7 @@ const CHARS_MAX = 64;
  * the client's own to choose.
  */
 export function networkOf(address = ""): string {
+  if (isIPv4(address)) return address;
   const [plain = ""] = withoutPort(address).split("%");
   const v4 = plain.replace(/^::ffff:/i, "");
   if (isIPv4(v4)) return v4;

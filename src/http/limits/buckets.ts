@@ -1,21 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { intervalUs, type Rate } from "../../domain/rate.ts";
 import type { Log } from "../../log.ts";
 import { rateLimitsAlone } from "../../metrics.ts";
 import { monotonicNow } from "../../now.ts";
 import { failedOutcome } from "../../redis/outcome.ts";
 import type { Grant, Permits, Wish } from "../../redis/permits.ts";
 import { within } from "../../within.ts";
+import type { Bucket, Kind } from "./kind.ts";
 
 /** As for the scripts that decide: while Redis works on one call, the next is there already. */
 const IN_FLIGHT_MAX = 2;
 const BATCH_MAX = 256;
 const WAITING_MAX = 4_096;
-const KNOWN_MAX = 50_000;
-/** A process takes at most so many seconds' worth ahead of its requests. */
-const AHEAD_SECONDS = 0.1;
-/** Of a bucket that holds so many, a process lets one through unasked, and pays for it with the next. */
-const UNASKED_BURST_MIN = 10;
 const AGAIN_MS = 50;
 /** After a failure Redis is left alone for so long. */
 const REST_MS = 1_000;
@@ -23,24 +18,6 @@ const REST_MS = 1_000;
 /** Whether a request may go on, and how its bucket is from then on. */
 export type Permit = { granted: boolean; left: number; wait_ms: number; full_ms: number };
 
-type Bucket = {
-  name: string;
-  rate: Rate;
-  interval_ms: number;
-  ahead_max: number;
-  /** Taken out of Redis, and not spent yet. */
-  ahead: number;
-  /** How many were spent since it was last asked for any: so many are taken ahead the next time. */
-  spent: number;
-  /** Let through unasked, and not paid for yet. */
-  owed: number;
-  /** Local ms from which one is let through unasked again: when even an empty one is full. */
-  unasked_from: number;
-  /** Local ms at which it is full, as far as this process knows. */
-  full_at: number;
-  /** Local ms before which there is none. */
-  empty_until: number;
-};
 type Waiter = (permit: Permit) => void;
 /** Who wait for a bucket, and since which local ms the first of them does. */
 type Waiting = { since: number; resolves: Waiter[] };
@@ -58,11 +35,6 @@ export type Buckets = ReturnType<typeof createBuckets>;
  * @param wait_ms_max for how long Redis may keep a request waiting
  */
 export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_max: number }) {
-  let newer = new Map<string, Bucket>();
-  let older = new Map<string, Bucket>();
-  let turned_at = Number.NEGATIVE_INFINITY;
-  /** Since then none was spent of a bucket that was forgotten. */
-  let forgot_until = Number.NEGATIVE_INFINITY;
   const waiting = new Map<Bucket, Waiting>();
   let waiters = 0;
   let in_flight = 0;
@@ -71,9 +43,9 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   let alone = false;
 
   /** Spends one permit, at once when this process knows enough. */
-  function spend(name: string, rate: Rate): Permit | Promise<Permit> {
+  function spend(kind: Kind, id: string): Permit | Promise<Permit> {
     const now = monotonicNow();
-    const bucket = find(name) ?? createBucket(name, rate);
+    const bucket = kind.find(id) ?? kind.create(id);
     if (bucket.ahead > 0) {
       bucket.ahead -= 1;
       bucket.spent += 1;
@@ -81,8 +53,8 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
     }
     if (now < bucket.empty_until) return refused(bucket, now);
     if (now >= bucket.unasked_from) {
-      bucket.unasked_from = now + rate.burst * bucket.interval_ms;
-      bucket.full_at = Math.max(bucket.full_at, now) + bucket.interval_ms;
+      bucket.unasked_from = now + kind.rate.burst * kind.interval_ms;
+      bucket.full_at = Math.max(bucket.full_at, now) + kind.interval_ms;
       bucket.owed = 1;
       return granted(bucket, now);
     }
@@ -97,43 +69,10 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   }
 
   /** What there is to say to whoever wants a permit of a bucket that is known to be empty; else null. */
-  function refusal(name: string): Permit | null {
-    const bucket = find(name);
+  function refusal(kind: Kind, id: string): Permit | null {
+    const bucket = kind.find(id);
     const now = monotonicNow();
     return bucket && now < bucket.empty_until ? refused(bucket, now) : null;
-  }
-
-  function createBucket(name: string, rate: Rate): Bucket {
-    const interval_ms = intervalUs(rate) / 1000;
-    const ahead_max = Math.floor(Math.min(rate.per_second * AHEAD_SECONDS, rate.burst));
-    const is_small = rate.burst < UNASKED_BURST_MIN;
-    // It may be one that was forgotten, of which one has just been let through unasked.
-    const unasked_from = is_small
-      ? Number.POSITIVE_INFINITY
-      : forgot_until + rate.burst * interval_ms;
-    const none = { ahead: 0, spent: 0, owed: 0, unasked_from, full_at: 0, empty_until: 0 };
-    const bucket = { name, rate, interval_ms, ahead_max, ...none };
-    remember(bucket);
-    return bucket;
-  }
-
-  // Two halves, of which the older one goes as a whole: who is asked for stays. (A Map whose oldest entries
-  // are deleted one by one takes ever longer to find the next.)
-  function find(name: string): Bucket | undefined {
-    const bucket = newer.get(name);
-    if (bucket) return bucket;
-    const old = older.get(name);
-    if (old) remember(old);
-    return old;
-  }
-
-  function remember(bucket: Bucket) {
-    newer.set(bucket.name, bucket);
-    if (newer.size < KNOWN_MAX / 2) return;
-    forgot_until = turned_at;
-    turned_at = monotonicNow();
-    older = newer;
-    newer = new Map();
   }
 
   function planAsking() {
@@ -193,7 +132,7 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
   function settle({ bucket, resolves, owed }: Asking, grant: Grant | undefined) {
     if (!grant) throw new Error("A bucket was asked for nothing.");
     const now = monotonicNow();
-    const { rate, interval_ms } = bucket;
+    const { rate, interval_ms } = bucket.kind;
     bucket.full_at = now + (rate.burst - grant.left) * interval_ms;
     if (grant.left === 0) bucket.empty_until = now + grant.wait_ms;
     const paid = Math.max(0, grant.granted - owed);
@@ -206,7 +145,7 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
 
   // By this process's own count, from where it last knew the bucket to be.
   function spendAlone(bucket: Bucket, now: number): Permit {
-    const { rate, interval_ms } = bucket;
+    const { rate, interval_ms } = bucket.kind;
     const spent_ms = Math.max(0, bucket.full_at - now);
     if (spent_ms > (rate.burst - 1) * interval_ms) {
       bucket.empty_until = now + spent_ms - (rate.burst - 1) * interval_ms;
@@ -228,13 +167,14 @@ export function createBuckets(deps: { take: Permits["take"]; log: Log; wait_ms_m
 }
 
 function wishOf({ bucket, resolves, owed }: Asking): Wish {
-  const ahead = Math.min(bucket.ahead_max, bucket.spent);
+  const { name, rate, ahead_max } = bucket.kind;
+  const ahead = Math.min(ahead_max, bucket.spent);
   bucket.spent = resolves.length;
-  return { bucket: bucket.name, rate: bucket.rate, needed: resolves.length + owed, ahead };
+  return { bucket: `${name}:${bucket.id}`, rate, needed: resolves.length + owed, ahead };
 }
 
-function granted(bucket: Bucket, now: number): Permit {
-  const { full_at, interval_ms, rate, ahead } = bucket;
+function granted({ kind, full_at, ahead }: Bucket, now: number): Permit {
+  const { rate, interval_ms } = kind;
   const spent = Math.ceil(Math.max(0, full_at - now) / interval_ms);
   const left = Math.min(rate.burst, Math.max(0, rate.burst - spent) + ahead);
   return { granted: true, left, wait_ms: 0, full_ms: (rate.burst - left) * interval_ms };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createBuckets } from "../../../src/http/limits/buckets.ts";
+import { createKind } from "../../../src/http/limits/kind.ts";
 import { createLog } from "../../../src/log.ts";
 import { createRedis, untilReady } from "../../../src/redis/client.ts";
 import { createKeys } from "../../../src/redis/keys.ts";
@@ -35,12 +36,12 @@ function newBuckets(wait_ms_max: number) {
 
 test("a bucket that was forgotten lets nobody through unasked again", async () => {
   const { spend } = newBuckets(30_000);
-  const rate = { per_second: SLOW, burst: 10 };
-  await spend("a", rate);
-  const others = Array.from({ length: 50_000 }, (_, i) => spend(`other-${i}`, rate));
-  expect(asked.has("a")).toBe(false);
-  expect(await spend("a", rate)).toMatchObject({ granted: true });
-  expect(asked.has("a")).toBe(true);
+  const kind = createKind("test", { per_second: SLOW, burst: 10 });
+  await spend(kind, "a");
+  const others = Array.from({ length: 50_000 }, (_, i) => spend(kind, `other-${i}`));
+  expect(asked.has("test:a")).toBe(false);
+  expect(await spend(kind, "a")).toMatchObject({ granted: true });
+  expect(asked.has("test:a")).toBe(true);
   await Promise.all(others);
 });
 
@@ -49,8 +50,8 @@ test("when Redis hangs, all who wait go on together, and not one call after the 
   asked.clear();
   server.kill("SIGSTOP");
   try {
-    const rate = { per_second: SLOW, burst: 5 };
-    const waiting = Array.from({ length: 3_000 }, (_, i) => spend(`waits-${i}`, rate));
+    const kind = createKind("test", { per_second: SLOW, burst: 5 });
+    const waiting = Array.from({ length: 3_000 }, (_, i) => spend(kind, `waits-${i}`));
     for (const permit of await Promise.all(waiting)) expect(permit.granted).toBe(true);
     expect(asked.size).toBeLessThanOrEqual(2 * 256);
   } finally {
