@@ -60,7 +60,11 @@ export async function* restore(
     restored.records += records.length;
     yield;
   }
-  restored.rules += await redis.restoreRules(await ledger.rules(), rebuild);
+  await redis.restoreRules([], rebuild, "FIRST");
+  for await (const rules of ahead(ledger.rules())) {
+    restored.rules += await redis.restoreRules(rules, rebuild, "NEXT");
+    yield;
+  }
   await redis.restoreCounts([], "FIRST", await ledger.lastPlace());
   for await (const counts of ahead(ledger.customerCounts())) {
     await redis.restoreCounts(counts, "NEXT");

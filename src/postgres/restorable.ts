@@ -127,11 +127,17 @@ export function createRestorable(client: Connection) {
   }
 
   /** The rules of every sku that has or had some. */
-  async function rules(): Promise<{ sku: string; kept: KeptRules }[]> {
-    const { rows } = await client.query<RulesRow & { sku: string }>(
-      `select sku, ${RULES_COLUMNS} from sale_rules order by sku`,
-    );
-    return rows.map(({ sku, ...row }) => ({ sku, kept: rulesOf(row) }));
+  async function* rules(): AsyncGenerator<{ sku: string; kept: KeptRules }[]> {
+    let last = "";
+    for (;;) {
+      const { rows } = await client.query<RulesRow & { sku: string }>(
+        `select sku, ${RULES_COLUMNS} from sale_rules where sku > $1 order by sku limit $2`,
+        [last, CHUNK_MAX],
+      );
+      if (rows.length > 0) yield rows.map(({ sku, ...row }) => ({ sku, kept: rulesOf(row) }));
+      if (rows.length < CHUNK_MAX) return;
+      last = rows.at(-1)?.sku ?? last;
+    }
   }
 
   /** What customers have of the skus that are counted, now. */

@@ -164,15 +164,19 @@ export function createRestoring(redis: Redis, keys: Keys) {
       );
     }
 
-    /** Returns of how many skus they were written. */
+    /**
+     * Returns of how many skus they were written.
+     * @param part FIRST forgets all that a former master had
+     */
     async function restoreRules(
       rules: { sku: string; kept: KeptRules }[],
       rebuild: Rebuild,
+      part: "FIRST" | "NEXT",
     ): Promise<number> {
       const [written = 0] = await run(
         "restore_rules",
         [keys.rules],
-        [rebuild, texts(rules.map(({ sku, kept }) => [sku, keptRulesText(kept)]))],
+        [rebuild, part, texts(rules.map(({ sku, kept }) => [sku, keptRulesText(kept)]))],
       );
       return written;
     }

@@ -4,6 +4,7 @@ import type { SaleRules } from "../../src/domain/rules.ts";
 import { callContext } from "../setup/deciding-side.ts";
 import { allFindings, openAuditor } from "../worker/audit-side.ts";
 import { untilRecorded } from "../worker/books.ts";
+import { query } from "../worker/query.ts";
 import { appendFile } from "./aof.ts";
 import { type House, openHouse } from "./house.ts";
 
@@ -70,6 +71,21 @@ test("an emptied Redis gets rules and counts back, and they limit as before", as
   await auditor.lookAround();
   await auditor.close();
   expect(await allFindings(house.database.url)).toEqual([]);
+});
+
+test("rules of more skus than are given back at once come back", async () => {
+  await setRules("tea", { max_per_order: 7 });
+  await recorded();
+  await query(
+    house.database.url,
+    `insert into sale_rules (sku, rules, version, counts, changed_at)
+     select 'sku-' || i, rules, version, counts, changed_at
+     from sale_rules, generate_series(1, 4100) as i where sku = 'tea'`,
+  );
+  await house.through(flush);
+  const [rules = {}] = await limits();
+  expect(Object.keys(rules)).toHaveLength(4_101);
+  expect(new Set(Object.values(rules))).toEqual(new Set([rules.tea]));
 });
 
 test("customers are counted on where there are no rules any more", async () => {

@@ -28,7 +28,7 @@ export const SALE: Mutant[] = [
     breaks: "rules that only a former master has stay in force",
     promise: "G11",
     file: "lua/admission/restore_rules.lua",
-    text: 'if forced or read("HLEN", rules_key) == nil then',
+    text: 'if (forced and is_first) or read("HLEN", rules_key) == nil then',
     instead: 'if read("HLEN", rules_key) == nil then',
     tests: DIVERGED,
   },
