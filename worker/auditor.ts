@@ -212,7 +212,7 @@ export function createAuditor({
   async function readOpen(by: Audit): Promise<void> {
     const { counts, stocks, stopping_skus } = await by.readOpen();
     for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, counts.get(kind) ?? 0);
-    auditRoundAge.set((await by.roundAge()) ?? 0);
+    noteAges(await by.roundAges());
     if (queues.OPEN.length === 0) queues.OPEN = stocks;
     await keepStops(stopping_skus);
     next_open_at = monotonicNow() + open_every_ms;
@@ -232,9 +232,14 @@ export function createAuditor({
     sales.forget();
     next_open_at = 0;
     for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, 0);
-    auditRoundAge.set(0);
+    noteAges({ stocks: null, sales: null });
     await ended?.close().catch(() => {}); // its connection may be what failed
   }
 
   return { name: "auditor", idle_ms: IDLE_MS, runOnce, close };
+}
+
+function noteAges({ stocks, sales }: { stocks: number | null; sales: number | null }) {
+  auditRoundAge.set({ of: "STOCKS" }, stocks ?? 0);
+  auditRoundAge.set({ of: "SALES" }, sales ?? 0);
 }

@@ -155,9 +155,11 @@ export const auditDrift = new Gauge({
 for (const kind of ALL_DRIFT_KINDS) auditDrift.set({ kind }, 0);
 export const auditRoundAge = new Gauge({
   name: "holdfast_audit_round_age_seconds",
-  help: "How long ago the audit has last looked at all stocks; 0 before it ever has, and on a standby.",
+  help: "How long ago the audit has last looked at all stocks, and at all that limits sales; 0 before it ever has, and on a standby.",
+  labelNames: ["of"] as const,
   registers,
 });
+for (const what of ["STOCKS", "SALES"]) auditRoundAge.set({ of: what }, 0);
 export const unresolvedPayments = new Gauge({
   name: "holdfast_unresolved_payments",
   help: "Payments for which nothing could be given, and that nobody has resolved. Alarm above 0.",

@@ -161,20 +161,24 @@ export async function openAudit(databaseUrl: string, partition: number) {
     settle,
     readOpen: () => readOpen(client),
     sales: createSaleAuditing(client, partition, inTransaction),
-    /** How long ago the last round ended, in s; null when none ever has. */
-    roundAge: async () => {
-      const { rows } = await client.query<{ age: number | null }>({
-        name: "audit_round_age",
-        text: `select extract(epoch from clock_timestamp() - last_round_ended_at)::float8 as age
+    /** How long ago the last round of the stocks and that of the sales ended, in s; null: none ever has. */
+    roundAges: async () => {
+      const { rows } = await client.query<RoundAges>({
+        name: "audit_round_ages",
+        text: `select ${ageOf("last_round_ended_at")} as stocks, ${ageOf("last_sale_round_ended_at")} as sales
                from audit_progress where partition = $1`,
         values: [partition],
       });
-      return rows[0]?.age ?? null;
+      return rows[0] ?? { stocks: null, sales: null };
     },
     /** Waits no longer than it must: the other side of a dead connection never says goodbye. */
     close: () => within(CLOSE_MS_MAX, client.end()),
   };
 }
+
+type RoundAges = { stocks: number | null; sales: number | null };
+
+const ageOf = (moment: string) => `extract(epoch from clock_timestamp() - ${moment})::float8`;
 
 // A level without movements, or movements without a level, is looked at too.
 const ROUND = `

@@ -115,6 +115,8 @@ type Moment = (LedgerMoment & { is_open: boolean }) | null;
 
 const countRound = (partition: number): Statement => ({
   name: "audit_end_sale_round",
-  text: "update audit_progress set sale_rounds = sale_rounds + 1 where partition = $1",
+  text: `update audit_progress
+         set sale_rounds = sale_rounds + 1, last_sale_round_ended_at = clock_timestamp()
+         where partition = $1`,
   values: [partition],
 });

@@ -4,7 +4,7 @@ import { createPool } from "../../src/postgres/client.ts";
 import { requestRecount } from "../../src/postgres/sale-findings.ts";
 import { createCounts } from "../../src/redis/counts.ts";
 import { createCounter } from "../../worker/counter.ts";
-import { auditDrift } from "../../worker/metrics.ts";
+import { auditDrift, auditRoundAge } from "../../worker/metrics.ts";
 import { callContext } from "../setup/deciding-side.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { openAuditor } from "./audit-side.ts";
@@ -264,6 +264,15 @@ test.each([1, 2, 3])(
     expect(await metric(auditDrift)).toBe(0);
   },
 );
+
+test("says how long ago it has looked at all stocks, and at all that limits sales", async () => {
+  await auditor.lookAround();
+  for (const what of ["STOCKS", "SALES"]) {
+    const age = await metric(auditRoundAge, { of: what });
+    expect(age).toBeGreaterThan(0);
+    expect(age).toBeLessThan(TEST_MS_MAX / 1000);
+  }
+});
 
 test(
   "all that a key holds is missed when it holds something else",
