@@ -116,6 +116,7 @@ local function next_request()
   if lost_count then return false end
   if request.terms.options.replace then request.replaced = next_replaced(request_id) end
   local good = request.lines and #request.lines > 0 and not lost_count and request.terms.good
+    and (not request.replaced or request.replaced.lines)
   return good and request.idem_key and request.deadline and request or false
 end
 

@@ -73,9 +73,10 @@ local function call_with_all(command, key, args)
   end
 end
 
--- How many requests there are: the first argument, or what it begins with when some of them are traced.
+-- How many requests there are: the first argument, or what it begins with when some of them are traced. Each
+-- has arguments, so a number beyond all reason ends with them.
 local function request_count(text)
-  return whole(text) or whole(string.match(text or "", "^%d+")) or 0
+  return math.min(whole(text) or whole(string.match(text or "", "^%d+")) or 0, #ARGV)
 end
 
 -- The place of the request that is being decided; 0 before and afterwards.

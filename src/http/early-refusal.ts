@@ -53,7 +53,7 @@ export function refuseEarly(
     if (!overload) {
       if (script) {
         flow.begin();
-        res.once("close", flow.end);
+        res.once("close", () => flow.end(res.writableFinished && res.statusCode < 500));
       }
       app(req, res);
       return;

@@ -18,8 +18,9 @@ export function createFlow() {
     if (under_way === FEW) last_at = workedMs();
   }
 
-  function end(): void {
-    if (under_way >= FEW) {
+  /** @param done it was answered: what is given up, as all are while Redis is away, tells no pace */
+  function end(done: boolean): void {
+    if (done && under_way >= FEW) {
       const now = workedMs();
       busy.ms += Math.min(now - last_at, MEMORY_MS);
       busy.ended += 1;

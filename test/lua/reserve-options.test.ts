@@ -145,6 +145,18 @@ describe("PARTIAL", () => {
 });
 
 describe("REPLACE", () => {
+  test("of a hold with bad lines is refused, and the others of its batch are not", async () => {
+    const old = await side.hold({ ...phones(2), options: "REPLACE" });
+    const of_bad = createRequest({
+      ...phones(1),
+      options: "REPLACE",
+      replaced: { ...old, lines: [{ sku: "phone", quantity: 0 }] },
+    });
+    const { tuples } = await side.call("create_holds", of_bad, createRequest(phones(1)));
+    expect(tuples.map(([word]) => word)).toEqual(["BAD_ARGUMENT", "CREATED"]);
+    expect(await statusOf(old)).toBe("ACTIVE");
+  });
+
   test("without a hold of one's own makes one, which is found the next time", async () => {
     const hold_id = newHold();
     expect((await replace({ ...phones(2), hold_id }))[0]).toBe("CREATED");
