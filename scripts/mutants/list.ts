@@ -2,6 +2,7 @@ import { ACCESS } from "./list/access.ts";
 import { CLIENT } from "./list/client.ts";
 import { DECIDING } from "./list/deciding.ts";
 import { LEDGER } from "./list/ledger.ts";
+import { RATE_LIMITS } from "./list/limits.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
 import { RECORDING } from "./list/recording.ts";
 import { RECOVERY } from "./list/recovery.ts";
@@ -21,5 +22,6 @@ export const MUTANTS: Mutant[] = [
   ...RULES,
   ...SALE,
   ...ACCESS,
+  ...RATE_LIMITS,
   ...CLIENT,
 ];

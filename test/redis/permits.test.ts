@@ -58,6 +58,14 @@ test("permits come in anew, and no more than it holds; then it is forgotten", as
   expect(await take(9, { rate })).toMatchObject({ granted: 4, left: 0 });
 });
 
+test("what has come in of the next permit stays when others are taken", async () => {
+  await take(8);
+  await redis.decrby(keys.permits("b"), 50_000_000); // as 50 s later: half of the next one is there
+  const last = await take(2);
+  expect(last).toMatchObject({ granted: 2, left: 0 });
+  expect(last.wait_ms).toBeLessThanOrEqual(50_000);
+});
+
 test("more are given ahead only out of plenty, and never more than are left", async () => {
   const rate = { per_second: 0.01, burst: 100 };
   expect(await take(1, { rate, ahead: 5 })).toMatchObject({ granted: 6, left: 94 });

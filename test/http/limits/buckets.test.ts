@@ -25,8 +25,8 @@ afterAll(async () => {
   await server.close();
 });
 
-function newBuckets(wait_ms_max: number) {
-  const permits = createPermits({ redis, keys: createKeys("main") });
+function newBuckets(wait_ms_max: number, by = redis) {
+  const permits = createPermits({ redis: by, keys: createKeys("main") });
   const take = (wishes: Wish[]) => {
     for (const { bucket } of wishes) asked.add(bucket);
     return permits.take(wishes);
@@ -43,6 +43,55 @@ test("a bucket that was forgotten lets nobody through unasked again", async () =
   expect(await spend(kind, "a")).toMatchObject({ granted: true });
   expect(asked.has("test:a")).toBe(true);
   await Promise.all(others);
+});
+
+/** Buckets of one rate as a process of its own has them. */
+function newProcess(burst: number, { name = "test", by = redis } = {}) {
+  const { spend } = newBuckets(30_000, by);
+  const kind = createKind(name, { per_second: SLOW, burst });
+  return (id: string) => spend(kind, id);
+}
+
+/** How many of so many that two processes ask for at once are granted, half by each. */
+async function grantedByTwo(id: string, burst: number, count: number) {
+  const [one, other] = [newProcess(burst), newProcess(burst)];
+  const permits = Array.from({ length: count }, (_, i) => (i % 2 ? one : other)(id));
+  return (await Promise.all(permits)).filter(({ granted }) => granted).length;
+}
+
+test("of a bucket with few permits two processes let through no more than it has", async () => {
+  expect(await grantedByTwo("small", 9, 30)).toBe(9);
+  const of_many = await grantedByTwo("large", 10, 30);
+  expect(of_many).toBeGreaterThanOrEqual(10);
+  expect(of_many).toBeLessThanOrEqual(12); // each lets one through unasked
+});
+
+test("buckets of two kinds are two, though what they are of has one name", async () => {
+  expect(await newProcess(1)("name")).toMatchObject({ granted: true });
+  expect(await newProcess(1, { name: "another" })("name")).toMatchObject({ granted: true });
+  expect(await newProcess(1)("name")).toMatchObject({ granted: false });
+});
+
+test("a process that has asked Redis very often still shares its buckets", async () => {
+  const [one, other] = [newProcess(1), newProcess(1)];
+  for (let round = 0; round < 3; round += 1) {
+    const many = Array.from({ length: 2_000 }, (_, i) => one(`many-${round}-${i}`));
+    for (const { granted } of await Promise.all(many)) expect(granted).toBe(true);
+  }
+  expect(await other("shared")).toMatchObject({ granted: true });
+  expect(await one("shared")).toMatchObject({ granted: false });
+});
+
+test("a process that loses Redis goes on from what Redis said last", async () => {
+  const lost = createRedis(server.url, log);
+  await untilReady(lost);
+  const [one, other] = [newProcess(5), newProcess(5, { by: lost })];
+  for (let i = 0; i < 3; i += 1) await one("known");
+  expect(await other("known")).toMatchObject({ granted: true, left: 1 });
+  lost.disconnect();
+  const permits = [];
+  for (let i = 0; i < 3; i += 1) permits.push((await other("known")).granted);
+  expect(permits).toEqual([true, false, false]);
 });
 
 test("when Redis hangs, all who wait go on together, and not one call after the other", async () => {

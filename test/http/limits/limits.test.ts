@@ -204,6 +204,37 @@ test("a token that has expired is no guess, and one that is known gets through w
   }
 });
 
+test("who says nothing of itself is an address, which nobody but a trusted proxy tells", async () => {
+  const start = (trust_proxy?: number) =>
+    startApi({
+      ...{ redisUrl: shop.redis.url, databaseUrl: shop.database.url, admits: false },
+      ...{ request_budget_ms: 30_000, ...(trust_proxy && { trust_proxy }) },
+      rates: { caller: { per_second: SLOW, burst: 2 }, customer: null, address: null },
+    });
+  const [reached, behind] = await Promise.all([start(), start(1)]);
+  try {
+    const statuses = async ({ url }: { url: string }) => {
+      const found = [];
+      for (const host of [1, 2, 3, 1, 1]) {
+        const headers = { "x-forwarded-for": `203.0.113.${host}` };
+        found.push((await ask(`${url}/v1/stores`, { headers })).status);
+      }
+      return found;
+    };
+    expect(await statuses(reached)).toEqual([200, 200, 429, 429, 429]);
+    expect(await statuses(behind)).toEqual([200, 200, 200, 200, 429]);
+  } finally {
+    await Promise.all([reached.close(), behind.close()]);
+  }
+});
+
+test("who only looks after the API spends nothing", async () => {
+  const watcher = await newCaller(shop.api, ["viewer"]);
+  const { status, headers } = await watcher.get("/metrics");
+  expect([status, headers.has("ratelimit")]).toEqual([200, false]);
+  expect((await watcher.get("/v1/stores")).headers.has("ratelimit")).toBe(true);
+});
+
 describe("while Redis is away", () => {
   test("each process limits by itself, and goes on from what is shared afterwards", async () => {
     const [caller, after] = [await newShopper(), await newShopper()];
