@@ -1,4 +1,5 @@
 import { ACCESS } from "./list/access.ts";
+import { CALLERS } from "./list/callers.ts";
 import { CLIENT } from "./list/client.ts";
 import { DECIDING } from "./list/deciding.ts";
 import { LEDGER } from "./list/ledger.ts";
@@ -22,6 +23,7 @@ export const MUTANTS: Mutant[] = [
   ...RULES,
   ...SALE,
   ...ACCESS,
+  ...CALLERS,
   ...RATE_LIMITS,
   ...CLIENT,
 ];

@@ -30,19 +30,17 @@ export async function openIssuer() {
   const url = `http://127.0.0.1:${port}`;
 
   /** A token as it should be, but for what `claims` and `more` say. */
-  async function token(
-    claims: JWTPayload = {},
-    { kid = "one", ends = "5m", key = keyOf(kid) } = {},
-  ) {
-    return new SignJWT({ roles: ["viewer"], ...claims })
+  function token(claims: JWTPayload = {}, { kid = "one", ends = "5m", key = keyOf(kid) } = {}) {
+    return unending(claims, kid).setExpirationTime(ends).sign(key);
+  }
+
+  const unending = (claims: JWTPayload, kid: string) =>
+    new SignJWT({ roles: ["viewer"], ...claims })
       .setProtectedHeader({ alg: "RS256", kid })
       .setIssuer(claims.iss ?? url)
       .setAudience(claims.aud ?? AUDIENCE)
       .setSubject(claims.sub ?? "shop-7")
-      .setIssuedAt()
-      .setExpirationTime(ends)
-      .sign(key);
-  }
+      .setIssuedAt();
 
   const keyOf = (kid: string): CryptoKey => {
     const key = made.get(kid);
@@ -53,6 +51,8 @@ export async function openIssuer() {
   return {
     url,
     token,
+    /** One that nothing is wrong with but that it has no end. */
+    endlessToken: () => unending({}, "one").sign(keyOf("one")),
     publicKey: () => made.get("one")?.pem ?? "",
     /** How often somebody asked for something. */
     asked: () => asked,

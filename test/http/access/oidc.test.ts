@@ -69,6 +69,7 @@ test.each<[string, () => Promise<string> | string]>([
       return `${head}.${part({ ...claims(), roles: ["operator"] })}.${mac}`;
     },
   ],
+  ["one without an end", () => issuer.endlessToken()],
   ["no subject", () => issuer.token({ sub: "" })],
   ["a subject with a NUL", () => issuer.token({ sub: "ann\0" })],
   ["a customer that is no name", () => issuer.token({ customer: 7 })],
@@ -76,6 +77,14 @@ test.each<[string, () => Promise<string> | string]>([
   const answer = await asked(await make());
   expectProblem(answer, { status: 401, code: "UNAUTHENTICATED" });
   expect(answer.headers.get("www-authenticate")).toBe('Bearer error="invalid_token"');
+});
+
+test("a token that is signed in another way than the settings allow is none", async () => {
+  const token = await issuer.token();
+  const callerBy = (algorithms: string[]) =>
+    createOidc({ ...issuer.settings, algorithms }).callerOf(token);
+  expect(await callerBy(["PS256", "ES256"])).toBeNull();
+  expect(await callerBy(["RS256"])).toMatchObject({ name: "shop-7" });
 });
 
 test("clocks may differ by five seconds; then also a token that was known is over", async () => {
@@ -127,6 +136,25 @@ describe("the issuer's keys", () => {
     } finally {
       await own.close();
     }
+  });
+
+  test("are not asked for again by each token that names an unknown one", async () => {
+    const own = await openIssuer();
+    try {
+      const { callerOf } = createOidc(own.settings);
+      const key = (await newKey("two")).private_key;
+      for (let i = 0; i < 3; i += 1) {
+        expect(await callerOf(await own.token({}, { kid: `two-${i}`, key }))).toBeNull();
+      }
+      expect(own.asked()).toBeLessThanOrEqual(3); // where they are, they, and once more at most
+    } finally {
+      await own.close();
+    }
+  });
+
+  test("are not taken from who says that it is another issuer", async () => {
+    const { callerOf } = createOidc({ ...issuer.settings, issuer: `${issuer.url}/` });
+    await expect(callerOf(await issuer.token())).rejects.toThrow(CallerUnknowable);
   });
 
   test("that can't be had make it a 503, and not a 401; who is known goes on", async () => {
