@@ -1,6 +1,7 @@
 import { ACCESS } from "./list/access.ts";
 import { CALLERS } from "./list/callers.ts";
 import { CLIENT } from "./list/client.ts";
+import { CONDITIONS } from "./list/conditions.ts";
 import { DECIDING } from "./list/deciding.ts";
 import { LEDGER } from "./list/ledger.ts";
 import { RATE_LIMITS } from "./list/limits.ts";
@@ -25,5 +26,6 @@ export const MUTANTS: Mutant[] = [
   ...ACCESS,
   ...CALLERS,
   ...RATE_LIMITS,
+  ...CONDITIONS,
   ...CLIENT,
 ];

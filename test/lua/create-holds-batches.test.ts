@@ -151,6 +151,22 @@ describe("a batch", () => {
     expect(await side.stockOf("case")).toEqual(["0", "1", "1"]);
   });
 
+  test("takes each request by its own options and its own time, whoever comes first", async () => {
+    const lines = [{ sku: "phone", quantity: 3 }];
+    const { now, tuples } = await create(
+      { lines, options: "PARTIAL", ttl_ms: 50_000 },
+      { lines, ttl_ms: 40_000 },
+      { ttl_ms: 30_000 },
+      { lines, options: "PARTIAL", ttl_ms: 20_000 },
+    );
+    expect(tuples.map(([word, , ...rest]) => [word, ...rest])).toEqual([
+      ["CREATED", now + 50_000, now, 3],
+      ["ALL_HELD", "main", 3, 2, 3],
+      ["CREATED", now + 30_000, now],
+      ["CREATED", now + 20_000, now, 1],
+    ]);
+  });
+
   test("never makes two holds of one hold_id", async () => {
     const hold_id = newHold();
     const { tuples } = await create({ hold_id, idem: "a" }, { hold_id, idem: "b" });

@@ -91,6 +91,17 @@ describe("units that come back", () => {
     expect(await side.redis.exists(keys.waiting)).toBe(0);
   });
 
+  test("by a reserve that takes the place of a larger hold go to the next one", async () => {
+    await side.redis.set("stock:phone", "3");
+    const lines = [{ sku: "phone", quantity: 3 }];
+    const old = await side.hold({ lines, options: "REPLACE" });
+    const ids = await wait(ones(3));
+    const made = await reserve({ lines: one, options: "REPLACE", replaced: old });
+    expect(made?.[0]).toBe("CREATED");
+    expect(await statuses(ids)).toEqual(["OFFERED", "OFFERED", "WAITING"]);
+    expect((await side.stockOf("phone")).slice(0, 2)).toEqual(["0", "3"]);
+  });
+
   test("by redis-cli go to who waits, whoever else asks first", async () => {
     const ids = await wait(ones(2));
     await side.redis.set("stock:phone", "2");
