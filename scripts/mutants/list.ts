@@ -3,6 +3,7 @@ import { CALLERS } from "./list/callers.ts";
 import { CLIENT } from "./list/client.ts";
 import { CONDITIONS } from "./list/conditions.ts";
 import { DECIDING } from "./list/deciding.ts";
+import { DEEDS } from "./list/deeds.ts";
 import { LEDGER } from "./list/ledger.ts";
 import { RATE_LIMITS } from "./list/limits.ts";
 import { OUTCOMES } from "./list/outcomes.ts";
@@ -27,5 +28,6 @@ export const MUTANTS: Mutant[] = [
   ...CALLERS,
   ...RATE_LIMITS,
   ...CONDITIONS,
+  ...DEEDS,
   ...CLIENT,
 ];
