@@ -12,6 +12,7 @@ import { RECOVERY } from "./list/recovery.ts";
 import { RULES } from "./list/rules.ts";
 import { SALE } from "./list/sale.ts";
 import { STOCK } from "./list/stock.ts";
+import { TRACING } from "./list/traces.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Every way in which the system is broken on purpose. Names are for life: reports speak of them. */
@@ -29,5 +30,6 @@ export const MUTANTS: Mutant[] = [
   ...RATE_LIMITS,
   ...CONDITIONS,
   ...DEEDS,
+  ...TRACING,
   ...CLIENT,
 ];

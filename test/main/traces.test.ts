@@ -154,14 +154,18 @@ test("requests in one call are linked with it, whoever's trace it is in", async 
   expect(Math.max(...sizes)).toBeGreaterThan(1);
 });
 
-test("a request that its caller does not trace leaves no span, and nothing in its event", async () => {
+test("a request that its caller does not trace, or that machines send, leaves no span; nothing is in its event", async () => {
   const before = await payloads();
   const silent = reserve(api, { sampled: false });
   await silent.answer;
+  const watched = fresh(32);
+  for (const path of ["/health", "/ready", "/metrics"]) {
+    await fetch(api.url + path, { headers: { traceparent: `00-${watched}-${fresh(16)}-01` } });
+  }
   const loud = reserve(api);
   await loud.answer;
   await untilSpan("a later one is sent", () => inTrace(loud.traceId)[0]);
-  expect(inTrace(silent.traceId)).toEqual([]);
+  expect([...inTrace(silent.traceId), ...inTrace(watched)]).toEqual([]);
   const [quiet = "", heard = ""] = (await payloads()).slice(before.length);
   expect(quiet).not.toContain("traceparent");
   expect(heard).toContain(`"traceparent":"00-${loud.traceId}-`);
@@ -184,7 +188,33 @@ test("a problem is told by its code, and log lines name the trace", async () => 
   expect(JSON.parse(line ?? "{}")).toMatchObject({ trace_id: traceId, span_id: request.spanId });
 });
 
-test("no span holds what a caller has sent", () => {
+test("of a bulk request sixteen parts have a span of their own", async () => {
+  const traceId = fresh(32);
+  const lines = Array.from({ length: 20 }, () => ({ sku: "secret-sku", delta: 1 }));
+  const answer = await fetch(`${api.url}/v1/stock:bulk`, {
+    method: "POST",
+    headers: {
+      ...{ "content-type": "application/json", "idempotency-key": `secret-${traceId}` },
+      traceparent: `00-${traceId}-${fresh(16)}-01`,
+    },
+    body: JSON.stringify(lines),
+  });
+  expect((await answer.text()).match(/APPLIED/g)).toHaveLength(lines.length);
+  await untilSpan("the last span is sent", () =>
+    inTrace(traceId).find(({ kind }) => kind === SERVER),
+  );
+  expect(inTrace(traceId).filter(({ name }) => name === "change_stocks")).toHaveLength(16);
+});
+
+test("no span holds what a caller has sent", async () => {
+  const traceId = fresh(32);
+  const traceparent = `00-${traceId}-${fresh(16)}-01`;
+  const path = "/v1/items/secret-sku/availability?storeId=secret-store";
+  await fetch(`${api.url}${path}`, { headers: { traceparent } });
+  const { attributes } = await untilSpan("its span", () =>
+    inTrace(traceId).find(({ kind }) => kind === SERVER),
+  );
+  expect(Object.keys(attributes)).toContain("http.route");
   expect(collector.text()).toContain("holdfast.request_id");
   expect(collector.text()).not.toContain("secret");
 });
