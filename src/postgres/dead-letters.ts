@@ -57,8 +57,28 @@ export async function requestReplay(
   client: Pick<Connection, "query">,
   message_ids: string[] | null,
 ): Promise<{ requested: string[]; unknown: string[] }> {
+  return replayOf(message_ids, await markRequested(client, message_ids));
+}
+
+/** The same in somebody's name, which is written down when any is new. Of very many only the first. */
+export async function orderReplay(
+  transaction: Transaction,
+  message_ids: string[] | null,
+  by: Doer,
+): ReturnType<typeof requestReplay> {
+  const letters = await markRequested(transaction, message_ids);
+  const ordered = letters.filter(({ is_first }) => is_first).map(({ message_id }) => message_id);
+  const [subject] = ordered;
+  if (subject !== undefined) {
+    const after = { message_ids: ordered.slice(0, WRITTEN_DOWN_MAX), count: ordered.length };
+    await keepDeed(transaction, by, { what: "REPLAY_REQUESTED", subject, before: null, after });
+  }
+  return replayOf(message_ids, letters);
+}
+
+async function markRequested(client: Pick<Connection, "query">, message_ids: string[] | null) {
   // Locked in order, so that two that ask for the same letters wait for each other and never crosswise.
-  const { rows } = await client.query<{ message_id: string }>({
+  const { rows } = await client.query<{ message_id: string; is_first: boolean }>({
     name: "request_replay",
     text: `with wanted as materialized (
              select dead_id from dead_events where $1::text[] is null or entry_id = any($1)
@@ -66,31 +86,19 @@ export async function requestReplay(
            ), requested as (
              update dead_events set replay_requested_at = coalesce(replay_requested_at, now())
              from wanted where dead_events.dead_id = wanted.dead_id
-             returning dead_events.dead_id, entry_id
+             returning dead_events.dead_id, entry_id, replay_requested_at = now() as is_first
            )
-           select entry_id as message_id from requested order by dead_id`,
+           select entry_id as message_id, is_first from requested order by dead_id`,
     values: [message_ids],
   });
+  return rows;
+}
+
+function replayOf(message_ids: string[] | null, rows: { message_id: string }[]) {
   const requested = rows.map(({ message_id }) => message_id);
   const known = new Set(requested);
   const asked = [...new Set(message_ids)];
   return { requested, unknown: asked.filter((id) => !known.has(id)) };
-}
-
-/** The same in somebody's name, which is written down when there are any. Of very many only the first. */
-export async function orderReplay(
-  transaction: Transaction,
-  message_ids: string[] | null,
-  by: Doer,
-): ReturnType<typeof requestReplay> {
-  const answer = await requestReplay(transaction, message_ids);
-  const { requested } = answer;
-  const [first] = requested;
-  if (first === undefined) return answer;
-  const after = { message_ids: requested.slice(0, WRITTEN_DOWN_MAX), count: requested.length };
-  const what = "REPLAY_REQUESTED";
-  await keepDeed(transaction, by, { what, subject: first, before: null, after });
-  return answer;
 }
 
 /**

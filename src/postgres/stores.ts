@@ -47,7 +47,8 @@ export function createStores(pool: Pool, default_store: string) {
       const [before = null] = known.map(storeOf);
       const after = storeOf(row);
       const deed = { what: "STORE_SET", subject: input.store_id, before, after } as const;
-      await keepDeed(transaction, call.by, deed);
+      const is_same = before?.name === after.name && before.latency_rank === after.latency_rank;
+      if (!is_same) await keepDeed(transaction, call.by, deed);
       return after;
     });
     return { store: result, replayed };

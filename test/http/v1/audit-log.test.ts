@@ -244,13 +244,34 @@ test("what is refused, answered again or the checkout's is not told", async () =
   expect((await told()).map(({ what }) => what).sort()).toEqual(["STOCK_ADJUSTED", "STORE_SET"]);
 });
 
-test("what is ordered again before it has come is not told again", async () => {
-  for (const path of ["/v1/recovery:approve", "/v1/projections/rebuild"]) {
-    await ann.send("POST", path, {}); // here or in another test
+test("what is as it was, or is ordered again before it has come, is not told again", async () => {
+  const dead = (entry_id: string) =>
+    query(
+      dbUrl(),
+      `insert into dead_events (partition, entry_id, fields, error, attempts)
+       values (0, $1, '{}', 'why', 1)`,
+      [entry_id],
+    );
+  await dead("7-1");
+  const writes: [string, object][] = [
+    ["/v1/recovery:approve", {}],
+    ["/v1/projections/rebuild", {}],
+    ["/v1/dlt/replay", {}],
+    ["/v1/stores", { storeId: "same", name: "Same" }],
+  ];
+  for (const [path, body] of writes) {
+    await ann.send("POST", path, body);
     await told();
-    expect((await ann.send("POST", path, {})).status).toBeLessThan(300);
-    expect(await told()).toEqual([]);
+    const again = await ann.send("POST", path, body);
+    expect([path, again.status, await told()]).toEqual([path, expect.any(Number), []]);
   }
+  await dead("7-2");
+  await ann.send("POST", "/v1/dlt/replay", {});
+  await ann.send("POST", "/v1/stores", { storeId: "same", name: "Same", latencyRank: 1 });
+  expect(await told()).toMatchObject([
+    { what: "REPLAY_REQUESTED", subject: "7-2", after: { message_ids: ["7-2"], count: 1 } },
+    { what: "STORE_SET", before: { latency_rank: 0 }, after: { latency_rank: 1 } },
+  ]);
 });
 
 test("it is listed by who, what and since, a page after the other", async () => {
