@@ -59,6 +59,15 @@ export const DEEDS: Mutant[] = [
     tests: ["test/worker/keeper.test.ts"],
   },
   {
+    name: "recounted-twice",
+    breaks: "a count that is to be put right already is written down as ordered once more",
+    promise: "G7",
+    file: "src/postgres/sale-findings.ts",
+    text: "if (first > 0) await keepDeed",
+    instead: "if (rows.length > 0) await keepDeed",
+    tests: AUDIT_LOG,
+  },
+  {
     name: "store-set-to-itself",
     breaks: "a store that is set to what it is already is written down as changed",
     promise: "G7",

@@ -253,10 +253,15 @@ test("what is as it was, or is ordered again before it has come, is not told aga
       [entry_id],
     );
   await dead("7-1");
+  await query(
+    dbUrl(),
+    "insert into audit_findings (kind, sku, store_id, user_id) values ('CUSTOMER_COUNT', 'pen', '', 'ann')",
+  );
   const writes: [string, object][] = [
     ["/v1/recovery:approve", {}],
     ["/v1/projections/rebuild", {}],
     ["/v1/dlt/replay", {}],
+    ["/v1/audit:recount", { sku: "pen" }],
     ["/v1/stores", { storeId: "same", name: "Same" }],
   ];
   for (const [path, body] of writes) {
