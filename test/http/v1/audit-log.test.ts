@@ -210,6 +210,7 @@ test("each write of who runs the shop is told once: who, what, before and after"
     }));
     expect([path, await told()]).toMatchObject([path, expected]);
   }
+  expect(await query(dbUrl(), "select actor from order_returns")).toEqual([{ actor: "ann" }]);
   // keys.test.ts has those of keys. One that is nowhere would be told by nobody.
   const there = describeRoutes()
     .filter(({ spec: { method, roles } }) => method !== "GET" && !roles.includes("checkout"))
@@ -220,6 +221,9 @@ test("each write of who runs the shop is told once: who, what, before and after"
 test("a movement has the caller's name, too, and a product's first stock who made it", async () => {
   const sku = fresh("mug");
   await bob.send("POST", "/v1/products", { sku, name: "Mug", initialOnHand: 3 });
+  // For the worker, should nobody keep the promise now.
+  const promised = "select actor from initial_stocks where sku = $1";
+  expect(await query(dbUrl(), promised, [sku])).toEqual([{ actor: "bob" }]);
   expect((await told()).map(({ who, what }) => [who, what]).sort()).toEqual([
     ["bob", "PRODUCT_CREATED"],
     ["bob", "STOCK_ADJUSTED"],
