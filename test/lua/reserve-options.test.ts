@@ -39,6 +39,11 @@ const reserve = async (spec: CreateSpec) =>
   (await side.call("create_holds", createRequest(spec))).tuples[0] ?? [];
 const partial = (spec: CreateSpec) => reserve({ options: "PARTIAL", ...spec });
 const replace = (spec: CreateSpec) => reserve({ options: "REPLACE", ...spec });
+/** What each line was granted. A refusal has numbers in these places, too. */
+function grantedBy([word, , , , ...units]: unknown[]) {
+  expect(word).toBe("CREATED");
+  return units;
+}
 const linesOf = (hold_id: unknown) => side.redis.hget(keys.hold(String(hold_id)), "lines");
 const statusOf = ({ hold_id }: HoldSpec) => side.redis.hget(keys.hold(hold_id), "status");
 
@@ -90,7 +95,7 @@ describe("PARTIAL", () => {
     ["max_per_order=9", 5],
   ])("takes what %s allows", async (rules, granted) => {
     await setRules(rules);
-    expect((await partial(phones(6))).slice(4)).toEqual([granted]);
+    expect(grantedBy(await partial(phones(6)))).toEqual([granted]);
   });
 
   test("shares what the rules allow between the lines of a sku, in their order", async () => {
@@ -98,13 +103,15 @@ describe("PARTIAL", () => {
     await side.redis.set("stock:phone@north", "9");
     await side.redis.hset(keys.stores, "north", "0");
     const lines = [...phones(3).lines, { sku: "phone", store_id: "north", quantity: 3 }];
-    expect((await partial({ lines })).slice(4)).toEqual([3, 1]);
+    const [, hold_id, , , ...granted] = await partial({ lines });
+    expect(granted).toEqual([3, 1]);
+    expect(await linesOf(hold_id)).toBe("phone@main=3 phone@north=1");
   });
 
   test("takes what is left to a customer, and is refused when that is nothing", async () => {
     await setRules("max_per_customer=3");
     await side.hold(phones(2));
-    expect((await partial(phones(2))).slice(4)).toEqual([1]);
+    expect(grantedBy(await partial(phones(2)))).toEqual([1]);
     await expectRefused(
       () => partial(phones(2)),
       [...["LIMIT_EXCEEDED", "phone", "max_per_customer", 3, 0]],
@@ -223,8 +230,30 @@ describe("REPLACE", () => {
     const old = await side.hold({ ...phones(3), options: "REPLACE" });
     await side.hold({ ...phones(1), user_id: "user-2" });
     const spec = { ...phones(9), options: "PARTIAL REPLACE", replaced: old };
-    expect((await reserve(spec)).slice(4)).toEqual([4]);
+    expect(grantedBy(await reserve(spec))).toEqual([4]);
     expect(await side.stockOf("phone")).toEqual(["0", "5", "4"]);
+  });
+
+  test("with PARTIAL takes what the rules allow once the old hold is gone", async () => {
+    await setRules("max_per_customer=3");
+    const old = await side.hold(phones(3));
+    const spec = { ...phones(9), options: "PARTIAL REPLACE", replaced: old };
+    expect(grantedBy(await reserve(spec))).toEqual([3]);
+  });
+
+  test("finds a hold that has any of the skus, in whichever line that is", async () => {
+    const old = await side.hold({ lines: both(1, 1).lines.slice(1), options: "REPLACE" });
+    await expectRefused(() => replace(both(1, 1)), ["STALE_LINES"]);
+    expect((await replace({ ...both(1, 1), replaced: old }))[0]).toBe("CREATED");
+    expect(await statusOf(old)).toBe("CANCELLED");
+  });
+
+  test("of nobody finds no hold, since nobody has one of his own", async () => {
+    for (let i = 0; i < 2; i += 1) {
+      expect((await replace({ ...phones(1), user_id: "" }))[0]).toBe("CREATED");
+    }
+    expect(await side.redis.exists(keys.own_holds)).toBe(0);
+    expect(await side.stockOf("phone")).toEqual(["3", "2", "2"]);
   });
 
   test("finds a hold of a sku with rules, however that was made", async () => {

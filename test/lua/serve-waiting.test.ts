@@ -102,6 +102,14 @@ describe("units that come back", () => {
     expect((await side.stockOf("phone")).slice(0, 2)).toEqual(["0", "3"]);
   });
 
+  test("by redis-cli are none of which somebody else is granted a part", async () => {
+    const ids = await wait(ones(2));
+    await side.redis.set("stock:phone", "3");
+    const many = [{ sku: "phone", quantity: 9 }];
+    expect((await reserve({ lines: many, options: "PARTIAL" }))?.slice(4)).toEqual([1]);
+    expect(await statuses(ids)).toEqual(["OFFERED", "OFFERED"]);
+  });
+
   test("by redis-cli go to who waits, whoever else asks first", async () => {
     const ids = await wait(ones(2));
     await side.redis.set("stock:phone", "2");
