@@ -157,7 +157,7 @@ end
 local function make_conditions()
   -- include lib/conditions.lua
   return {
-    corrupt_key = corrupt_rules,
+    read_rules = read_rules,
     refusal = refusal,
     hold_ms = hold_ms_of,
     note = note_customer,
@@ -165,7 +165,8 @@ local function make_conditions()
     write = write_changes,
   }
 end
-local conditions = nil
+all_new = all_are_new()
+local conditions = has_conditions and make_conditions()
 
 local NONE_FREED = {}
 
@@ -214,7 +215,7 @@ local function decide(place)
   if now > request.deadline then return { "LATE" } end
 
   local corrupt = corrupt_key or read_stocks(request.lines)
-    or (conditions and conditions.corrupt_key(request))
+    or (conditions and conditions.read_rules(request.lines, request.user_id))
   if corrupt then return { "CORRUPT", corrupt } end
 
   local answer = earlier_answer(request.idem_key, request.fingerprint)
@@ -242,9 +243,6 @@ local function write_holds()
   end
   call_with_all("ZADD", deadlines_key, deadlines)
 end
-
-all_new = all_are_new()
-conditions = has_conditions and make_conditions()
 
 local replies = decide_all(decide, #requests)
 if conditions then conditions.finish() end

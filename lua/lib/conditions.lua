@@ -67,21 +67,16 @@ local function note_customer(line, request)
   end
 end
 
--- The name of a key about this request that holds something else than it should, or nil.
-local function corrupt_rules(request)
-  return is_ruled and read_rules(request.lines, request.user_id) or nil
-end
-
 -- Why a request gets nothing, or nil; then the hold it replaces has ended.
 local function refusal(request)
-  local corrupt_queue = waiting and serve_lines(request.lines)
+  local corrupt_queue = serve_lines(request.lines)
   if corrupt_queue then return { "CORRUPT", corrupt_queue } end
   local replaced, stale = nil, false
   if request.terms.options.replace then replaced, stale = find_replaced(request) end
   if stale then return stale end
   local freed = replaced and freed_by(request.replaced.lines) or NOTHING_FREED
   if request.terms.options.partial then shrink(request, freed) end
-  local refused = is_ruled and rules_reply(request.lines, request.user_id, 1, freed)
+  local refused = rules_reply(request.lines, request.user_id, 1, freed)
     or short_lines(request.lines, freed.stock)
   if refused then return refused end
   if replaced then

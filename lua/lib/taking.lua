@@ -31,12 +31,9 @@ local function freed_by(lines)
   return freed
 end
 
--- Whether any sku has rules, or is stopped. Where none is, the hottest script does without even the calls.
-local is_ruled = filled[rules_key] or filled[stopped_key]
-
 -- Why the rules refuse to sell or hold these lines, or nil. Call read_rules before.
 local function rules_reply(lines, user_id, holds, freed)
-  if not is_ruled then return nil end
+  if not filled[rules_key] and not filled[stopped_key] then return nil end
   local units = {}
   for i = 1, #lines do
     local line = lines[i]
@@ -67,7 +64,6 @@ end
 -- How long a hold of these lines lasts: as asked, else as their rules say, else as usual, and the jitter on
 -- top of it; never longer than any hold of them may.
 local function hold_ms_of(lines, asked_ms, usual_ms, jitter_ms)
-  if not filled[rules_key] then return math.min((asked_ms or usual_ms) + jitter_ms, HOLD_MS_MAX) end
   local seconds = not asked_ms and least_rule(lines, "hold_seconds")
   local ms = asked_ms or (seconds and seconds * 1000) or usual_ms
   return math.min(ms + jitter_ms, hold_ms_max_of(lines))

@@ -92,7 +92,7 @@ export const CONDITIONS: Mutant[] = [
     breaks: "PARTIAL takes a part of what others wait for",
     promise: "G1",
     file: "lua/lib/conditions.lua",
-    text: "local corrupt_queue = waiting and serve_lines(request.lines)",
+    text: "local corrupt_queue = serve_lines(request.lines)",
     instead:
       "local corrupt_queue = not request.terms.options.partial and serve_lines(request.lines) or nil",
     tests: SERVE,

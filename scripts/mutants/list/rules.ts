@@ -29,7 +29,7 @@ export const RULES: Mutant[] = [
     breaks: "a reserve takes units that somebody waits for",
     promise: "G1",
     file: "lua/lib/conditions.lua",
-    text: "local corrupt_queue = waiting and serve_lines(request.lines)",
+    text: "local corrupt_queue = serve_lines(request.lines)",
     instead: "local corrupt_queue = nil",
     tests: SERVE,
   },
