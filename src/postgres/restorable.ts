@@ -40,23 +40,18 @@ export type Restorable = ReturnType<typeof createRestorable>;
 /** What the ledger can give back to a Redis that has lost it, chunk by chunk. */
 export function createRestorable(client: Connection) {
   /** Every stock that ever had an event. */
-  async function* levels(): AsyncGenerator<Level[]> {
-    let last = { sku: "", store_id: "" };
-    for (;;) {
+  const levels = () =>
+    chunks(async (last?: Level) => {
       const { rows } = await client.query<Level>(
         `select sku, store_id, available, held, version, ${inMs("updated_at")} as changed_at
          from stock_levels where (sku, store_id) > ($1, $2) order by sku, store_id limit $3`,
-        [last.sku, last.store_id, CHUNK_MAX],
+        [last?.sku ?? "", last?.store_id ?? "", CHUNK_MAX],
       );
-      if (rows.length > 0) yield rows;
-      if (rows.length < CHUNK_MAX) return;
-      last = rows.at(-1) ?? last;
-    }
-  }
+      return rows;
+    });
 
-  async function* activeHolds(): AsyncGenerator<ActiveHold[]> {
-    let last = "";
-    for (;;) {
+  const activeHolds = () =>
+    chunks(async (last?: ActiveHold) => {
       const { rows } = await client.query<ActiveHold>(
         `select active.*, lines
          from (
@@ -69,13 +64,10 @@ export function createRestorable(client: Connection) {
            from hold_lines where hold_lines.hold_id = active.hold_id
          ) as held
          order by hold_id`,
-        [last, CHUNK_MAX],
+        [last?.hold_id ?? "", CHUNK_MAX],
       );
-      if (rows.length > 0) yield rows;
-      if (rows.length < CHUNK_MAX) return;
-      last = rows.at(-1)?.hold_id ?? last;
-    }
-  }
+      return rows;
+    });
 
   /** Every event that occurred since, and perhaps earlier ones, in the order in which they were recorded. */
   async function* eventsSince(at_ms: number): AsyncGenerator<KeptEvent[]> {
@@ -127,18 +119,14 @@ export function createRestorable(client: Connection) {
   }
 
   /** The rules of every sku that has or had some. */
-  async function* rules(): AsyncGenerator<{ sku: string; kept: KeptRules }[]> {
-    let last = "";
-    for (;;) {
+  const rules = () =>
+    chunks(async (last?: { sku: string; kept: KeptRules }) => {
       const { rows } = await client.query<RulesRow & { sku: string }>(
         `select sku, ${RULES_COLUMNS} from sale_rules where sku > $1 order by sku limit $2`,
-        [last, CHUNK_MAX],
+        [last?.sku ?? "", CHUNK_MAX],
       );
-      if (rows.length > 0) yield rows.map(({ sku, ...row }) => ({ sku, kept: rulesOf(row) }));
-      if (rows.length < CHUNK_MAX) return;
-      last = rows.at(-1)?.sku ?? last;
-    }
-  }
+      return rows.map(({ sku, ...row }) => ({ sku, kept: rulesOf(row) }));
+    });
 
   /** What customers have of the skus that are counted, now. */
   async function* customerCounts(): AsyncGenerator<CustomerCount[]> {
@@ -146,11 +134,10 @@ export function createRestorable(client: Connection) {
     await client.query(
       `declare customer_counts cursor with hold for ${countsOfCustomers("in (select sku from sale_rules where counts)")}`,
     );
-    for (;;) {
+    yield* chunks(async () => {
       const { rows } = await client.query<CustomerCount>(`fetch ${CHUNK_MAX} from customer_counts`);
-      if (rows.length > 0) yield rows;
-      if (rows.length < CHUNK_MAX) break;
-    }
+      return rows;
+    });
     await client.query("close customer_counts");
   }
 
@@ -178,3 +165,14 @@ export function createRestorable(client: Connection) {
 }
 
 const inMs = (column: string) => `round(extract(epoch from ${column}) * 1000)::bigint`;
+
+/** @param next the rows behind `last`, CHUNK_MAX of them unless these are the last ones */
+async function* chunks<Row>(next: (last?: Row) => Promise<Row[]>): AsyncGenerator<Row[]> {
+  let last: Row | undefined;
+  for (;;) {
+    const rows = await next(last);
+    if (rows.length > 0) yield rows;
+    if (rows.length < CHUNK_MAX) return;
+    last = rows.at(-1);
+  }
+}
