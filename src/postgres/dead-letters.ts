@@ -48,35 +48,17 @@ export async function listDead(
 }
 
 /**
- * Asks for dead letters to be tried again, soon and once. Asking twice before that is asking once.
+ * Asks for dead letters to be tried again, soon and once. Asking twice before that is asking once. Whose wish
+ * it was is written down when any is new; of very many only the first.
  * @param client may be in a transaction; nothing is tried before it is committed
  * @param message_ids null for all there are
  * @returns the ids of those that will be tried, oldest first, and those that name no dead letter
  */
 export async function requestReplay(
-  client: Pick<Connection, "query">,
-  message_ids: string[] | null,
-): Promise<{ requested: string[]; unknown: string[] }> {
-  return replayOf(message_ids, await markRequested(client, message_ids));
-}
-
-/** The same in somebody's name, which is written down when any is new. Of very many only the first. */
-export async function orderReplay(
-  transaction: Transaction,
+  client: Transaction,
   message_ids: string[] | null,
   by: Doer,
-): ReturnType<typeof requestReplay> {
-  const letters = await markRequested(transaction, message_ids);
-  const ordered = letters.filter(({ is_first }) => is_first).map(({ message_id }) => message_id);
-  const [subject] = ordered;
-  if (subject !== undefined) {
-    const after = { message_ids: ordered.slice(0, WRITTEN_DOWN_MAX), count: ordered.length };
-    await keepDeed(transaction, by, { what: "REPLAY_REQUESTED", subject, before: null, after });
-  }
-  return replayOf(message_ids, letters);
-}
-
-async function markRequested(client: Pick<Connection, "query">, message_ids: string[] | null) {
+): Promise<{ requested: string[]; unknown: string[] }> {
   // Locked in order, so that two that ask for the same letters wait for each other and never crosswise.
   const { rows } = await client.query<{ message_id: string; is_first: boolean }>({
     name: "request_replay",
@@ -91,10 +73,12 @@ async function markRequested(client: Pick<Connection, "query">, message_ids: str
            select entry_id as message_id, is_first from requested order by dead_id`,
     values: [message_ids],
   });
-  return rows;
-}
-
-function replayOf(message_ids: string[] | null, rows: { message_id: string }[]) {
+  const newly = rows.filter(({ is_first }) => is_first).map(({ message_id }) => message_id);
+  const [subject] = newly;
+  if (subject !== undefined) {
+    const after = { message_ids: newly.slice(0, WRITTEN_DOWN_MAX), count: newly.length };
+    await keepDeed(client, by, { what: "REPLAY_REQUESTED", subject, before: null, after });
+  }
   const requested = rows.map(({ message_id }) => message_id);
   const known = new Set(requested);
   const asked = [...new Set(message_ids)];

@@ -34,7 +34,8 @@ export function deadDozens(pool: Pool) {
     return rows;
   }
 
-  const request = (message_ids: string[] | null = null) => requestReplay(pool, message_ids);
+  const request = (message_ids: string[] | null = null) =>
+    requestReplay(pool, message_ids, { who: "ada", request_id: "r" });
 
   /** Runs the recorder until it has tried everything that was asked for. */
   const replayAll = (recorder: Recorder) =>

@@ -99,8 +99,8 @@ export const DEEDS: Mutant[] = [
     breaks: "letters that are to be tried again already are written down as ordered once more",
     promise: "G7",
     file: "src/postgres/dead-letters.ts",
-    text: "letters.filter(({ is_first }) => is_first)",
-    instead: "letters.filter(({ is_first }) => is_first !== null)",
+    text: "rows.filter(({ is_first }) => is_first)",
+    instead: "rows.filter(({ is_first }) => is_first !== null)",
     tests: AUDIT_LOG,
   },
   {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DeadLetter, listDead, orderReplay } from "../../postgres/dead-letters.ts";
+import { type DeadLetter, listDead, requestReplay } from "../../postgres/dead-letters.ts";
 import { pageOf as pageOfRows } from "../../postgres/history-page.ts";
 import { once } from "../../postgres/once.ts";
 import { fingerprintOf } from "../../redis/fingerprint.ts";
@@ -100,7 +100,7 @@ export function createDeadLetterRoutes(deps: RouteDeps): Route[] {
       const { result, replayed } = await writeLedger(
         context,
         once(pool, { route: "replay_dead_letters", key, fingerprint, by }, (to) =>
-          orderReplay(to, message_ids, by),
+          requestReplay(to, message_ids, by),
         ),
       );
       const { requested, unknown } = result;
