@@ -47,9 +47,10 @@ async function redisOnSmallDisk() {
   };
 }
 
-const redis = await redisOnSmallDisk();
+let redis: Awaited<ReturnType<typeof redisOnSmallDisk>> = null;
 let house: Awaited<ReturnType<typeof openWholeHouse<Server>>> | undefined;
 beforeAll(async () => {
+  redis = await redisOnSmallDisk();
   if (redis) house = await openWholeHouse({ redis });
 }, TEST_MS_MAX);
 afterAll(() => house?.close(), TEST_MS_MAX);

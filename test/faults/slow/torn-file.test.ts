@@ -11,6 +11,8 @@ import { openHouse } from "../whole-house.ts";
 const LAST_SCRIPTS = 1;
 /** How the file puts what a script writes between. */
 const [MULTI, EXEC] = ["*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n"];
+/** Of a disk: what is lost in one piece. */
+const BLOCK_BYTES = 512;
 /** On a busy machine; on an idle one it is a quarter. */
 const TEST_MS_MAX = 400_000;
 
@@ -89,15 +91,39 @@ describe("a whole house", () => {
   );
 
   test(
+    "gets back what was recorded behind damage that Redis takes for the end of its file",
+    async () => {
+      const { crowd, admin, stores } = house;
+      const before = await recoveries();
+      await crowd.come();
+      await crowd.leave();
+      await untilRecorded(admin, stores.database_url);
+      await killAnd(async (file) => {
+        const { whole, middle } = await halves(file);
+        // A length beyond the end: Redis goes on without the second half, as if it were half a write.
+        const length = Buffer.from(`*1\r\n$${whole.length}\r\n`);
+        await file.write(
+          Buffer.concat([whole.subarray(0, middle), length, whole.subarray(middle)]),
+        );
+      });
+      await crowd.come();
+      await expectInvariants(house);
+      expect(await recoveries()).toEqual([...before, "TAIL_LOST 0"]);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
     "sells nothing while Redis refuses its file, which is damaged in the middle, and goes on once it is mended",
     async () => {
       const { crowd, api, worker, redis } = house;
       await crowd.come();
       const file = await appendFile(house.admin);
       await redis.kill();
-      const whole = await file.read();
-      const middle = Math.floor(whole.length / 2);
-      await file.write(Buffer.concat([whole.subarray(0, middle), whole.subarray(middle + 50)]));
+      const { whole, middle } = await halves(file);
+      const zeros = Buffer.alloc(BLOCK_BYTES);
+      const rest = whole.subarray(middle + zeros.length);
+      await file.write(Buffer.concat([whole.subarray(0, middle), zeros, rest]));
       await expect(redis.start()).rejects.toThrow(/Bad file format reading the append only file/);
       await crowd.meet(503, 10);
       for (const process of [api, worker]) {
@@ -113,6 +139,14 @@ describe("a whole house", () => {
     },
     TEST_MS_MAX,
   );
+
+  /** The whole file, and where the first transaction of its second half begins. */
+  async function halves(file: Awaited<ReturnType<typeof appendFile>>) {
+    const whole = await file.read();
+    const middle = whole.indexOf(MULTI, Math.floor(whole.length / 2));
+    expect(middle).toBeGreaterThan(0);
+    return { whole, middle };
+  }
 
   /** What was found whenever Redis was admitted and had lost something, with the events lost for good. */
   const recoveries = async () =>
