@@ -7,6 +7,10 @@ export type StockName = { sku: string; store_id: string };
 /** Movements that one look adds up, of all its stocks together: so many take a tenth of a second. */
 const MOVEMENTS_MAX = 100_000;
 
+/** Of what has just moved so much is looked at; the rest is left to the round. */
+const MOVED_STOCKS_MAX = 2_000;
+const MOVED_MOVEMENTS_MAX = 10_000; // of each store
+
 /** What the ledger says of a stock, beside what Redis said before. */
 export type LedgerLook = StockName &
   AuditLook & {
@@ -24,6 +28,31 @@ export type KeptAccount = Account & { recorded_id: number };
 
 /** How far the ledger is, at the moment at which it is compared. */
 export type LedgerMoment = { applied_seq: number; generation: number };
+
+/** Stocks that moved behind `after` and up to `newest_id`: all of them, or some when they are too many. */
+export async function readMoved(
+  client: Connection,
+  after: number,
+  newest_id: number,
+): Promise<StockName[]> {
+  const { rows } = await client.query<StockName>({
+    name: "audit_moved",
+    text: MOVED,
+    values: [after, newest_id, MOVED_MOVEMENTS_MAX, MOVED_STOCKS_MAX],
+  });
+  return rows;
+}
+
+// A range of an index, as in LOOKS, and its order: of all stores in one, Postgres might go through all skus.
+const MOVED = `
+  select distinct moved.sku, moved.store_id
+  from stores cross join lateral (
+    select sku, store_id from stock_movements
+    where (store_id, recorded_id) > (stores.store_id, $1)
+      and (store_id, recorded_id) <= (stores.store_id, $2)
+    order by store_id, recorded_id limit $3
+  ) as moved
+  limit $4`;
 
 /**
  * Looks at stocks in one statement, which sees everything as of one moment.
@@ -77,7 +106,9 @@ const grown = (name: string, by = name) =>
   `(coalesce(audited.${name}, 0) + coalesce(newer.${by}, 0))::bigint as ${by}`;
 
 // `then_id` is the last movement up to Redis's version: what was recorded before Redis was asked is no later
-// than that, and of what was recorded since, the versions tell.
+// than that, and of what was recorded since, the versions tell. The movements of a stock are asked for as a
+// range of the index that begins with the sku. By conditions column by column Postgres may take another one
+// as long as a partition is empty, or was when it planned, and that goes through what all stocks have moved.
 const LOOKS = `
   select wanted.sku, wanted.store_id,
     level.available as level_available, level.held as level_held, level.version as level_version,
@@ -95,9 +126,11 @@ const LOOKS = `
   left join admissions as admission on admission.partition = $7
   left join stock_levels as level on level.sku = wanted.sku and level.store_id = wanted.store_id
   left join audited_stocks as audited on audited.sku = wanted.sku and audited.store_id = wanted.store_id
-  left join audit_findings as finding
-    on finding.sku = wanted.sku and finding.store_id = wanted.store_id and finding.about = 'STOCK'
-    and finding.gone_at is null
+  left join lateral (
+    select kind from audit_findings
+    where sku = wanted.sku and store_id = wanted.store_id and about = 'STOCK' and gone_at is null
+    limit 1
+  ) as finding on true
   cross join lateral (
     select count(*) as movements, max(recorded_id) as recorded_id, max(version) as version,
       max(version) filter (where recorded_id <= $4) as known_version,
@@ -109,9 +142,10 @@ const LOOKS = `
         greatest($4, max(recorded_id) filter (where version = wanted.redis_version) over ()) as then_id
       from (
         select recorded_id, version, kind, notes, available_delta, held_delta from stock_movements
-        where sku = wanted.sku and store_id = wanted.store_id
-          and recorded_id > coalesce(audited.recorded_id, -1)
-        order by recorded_id fetch first $5 rows with ties
+        where (sku, store_id, recorded_id)
+            > (wanted.sku, wanted.store_id, coalesce(audited.recorded_id, -1))
+          and (sku, store_id, recorded_id) <= (wanted.sku, wanted.store_id, 9223372036854775807)
+        order by sku, store_id, recorded_id fetch first $5 rows with ties
       ) as since
     ) as dated
   ) as newer

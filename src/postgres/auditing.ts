@@ -13,6 +13,7 @@ import {
   type LedgerLook,
   type LedgerMoment,
   readLooks,
+  readMoved,
   type StockName,
 } from "./audit-rows.ts";
 import { answers, type Connection, connect, type Statement } from "./client.ts";
@@ -25,7 +26,6 @@ const SILENCE_MS_MAX = 120_000;
 const CLOSE_MS_MAX = 2_000;
 /** Of what moved last so much is looked at at once; what moved before is left to the round. */
 const EVENTS_MAX = 2_000;
-const MOVED_MAX = 2_000;
 
 const SETTINGS = {
   idle_session_timeout: SILENCE_MS_MAX,
@@ -76,18 +76,9 @@ export async function openAudit(databaseUrl: string, partition: number) {
   async function moved(newest_id: number): Promise<StockName[]> {
     const after = Math.max(progress.recorded_id, newest_id - EVENTS_MAX);
     if (after >= newest_id) return [];
-    const { rows } = await client.query<StockName>({
-      name: "audit_moved",
-      text: `select distinct moved.sku, moved.store_id
-             from stores cross join lateral (
-               select sku, store_id from stock_movements
-               where store_id = stores.store_id and recorded_id > $1 and recorded_id <= $2
-             ) as moved
-             limit $3`,
-      values: [after, newest_id, MOVED_MAX],
-    });
+    const stocks = await readMoved(client, after, newest_id);
     progress.recorded_id = newest_id;
-    return rows;
+    return stocks;
   }
 
   /** The next stocks of the round, which begins anew behind its end. */
