@@ -38,6 +38,7 @@ export async function* restore(
   now: number,
   restored: Restored,
 ): AsyncGenerator<void, void> {
+  if (rebuild === "FORCED") yield* forgetRefused({ ledger, redis, keys }, now);
   for await (const stocks of ahead(ledger.levels())) {
     const [written, units] = await redis.restoreStocks(stocks, rebuild);
     restored.stocks += written;
@@ -55,7 +56,7 @@ export async function* restore(
     const events = kept.filter(({ occurred_at }) => occurred_at > now - KEPT_MS);
     const ended = events.flatMap(understood(endedHold));
     if (ended.length > 0) restored.ended_holds += await redis.restoreHolds(ended, rebuild);
-    const records = events.flatMap(understood(recordIn)).filter(({ key }) => keys.isIdem(key));
+    const records = events.flatMap(understood(keptRecord)).filter(({ key }) => keys.isIdem(key));
     if (records.length > 0) await redis.restoreRecords(records);
     restored.records += records.length;
     yield;
@@ -83,6 +84,23 @@ export async function* restore(
 
 type Sides = { ledger: Restorable; redis: RedisSide; heldUnits: HeldUnits; keys: Keys };
 
+// What a former master did by itself has come too late, each event of it, and is a dead letter. It would else
+// go on answering for a day that it has sold what the ledger never heard of. Of these holds and records
+// those that the ledger has are given back afterwards.
+async function* forgetRefused(
+  { ledger, redis, keys }: Omit<Sides, "heldUnits">,
+  now: number,
+): AsyncGenerator<void, void> {
+  for await (const refused of ahead(ledger.refusedSince(now - KEPT_MS))) {
+    const holds = refused.flatMap(understood(holdIn));
+    const records = refused.flatMap(understood(recordIn)).map(([key]) => key);
+    await redis.forgetHolds(unique(holds), unique(records.filter(keys.isIdem)));
+    yield;
+  }
+}
+
+const unique = (texts: string[]) => [...new Set(texts)];
+
 // Active in an old copy of Redis, but ended since, and that longer ago than ended holds are kept. A
 // former master also has some that nobody else knows.
 async function* forget(
@@ -105,8 +123,8 @@ async function* forget(
 
 // An event was understood once, or it would not be there; one that isn't any more can give nothing back.
 const understood =
-  <Part>(read: (event: KeptEvent) => Part[]) =>
-  (event: KeptEvent): Part[] => {
+  <Event, Part>(read: (event: Event) => Part[]) =>
+  (event: Event): Part[] => {
     try {
       return read(event);
     } catch (error) {
@@ -124,10 +142,19 @@ function endedHold(kept: KeptEvent): RestoredHold[] {
     : [];
 }
 
-function recordIn({ payload, occurred_at }: KeptEvent) {
-  const [key, text] = recordOf(payload) ?? [];
-  if (key === undefined || text === undefined) return [];
-  return [{ key, text, kept_until: occurred_at + KEPT_MS }];
+function keptRecord({ payload, occurred_at }: KeptEvent) {
+  const kept_until = occurred_at + KEPT_MS;
+  return recordIn({ payload }).map(([key, text]) => ({ key, text, kept_until }));
+}
+
+function recordIn({ payload = "" }: { payload?: string }) {
+  const record = recordOf(payload);
+  return record ? [record] : [];
+}
+
+function holdIn(fields: Record<string, string>): string[] {
+  const event = parseEvent(fields);
+  return isHoldEvent(event) ? [event.payload.hold_id] : [];
 }
 
 /** Compares the units that stocks say are held with those of the active holds, a chunk at a time. */

@@ -35,6 +35,8 @@ export type KeptEvent = {
   occurred_at: number;
 };
 
+type Refused = { dead_id: number; fields: Record<string, string> };
+
 export type Restorable = ReturnType<typeof createRestorable>;
 
 /** What the ledger can give back to a Redis that has lost it, chunk by chunk. */
@@ -89,6 +91,20 @@ export function createRestorable(client: Connection) {
       const last = rows.at(-1);
       next = last && rows.length === CHUNK_MAX ? last.recorded_id + 1 : undefined;
     }
+  }
+
+  /** The fields of the events that came too late since, and so are in no ledger. */
+  async function* refusedSince(at_ms: number): AsyncGenerator<Record<string, string>[]> {
+    const refused = chunks(async (last?: Refused) => {
+      const { rows } = await client.query<Refused>(
+        `select dead_id, fields from dead_events
+         where dead_id > $1 and outdated and failed_at >= to_timestamp($2::float8 / 1000)
+         order by dead_id limit $3`,
+        [last?.dead_id ?? 0, at_ms - CLOCKS_APART_MS_MAX, CHUNK_MAX],
+      );
+      return rows;
+    });
+    for await (const rows of refused) yield rows.map(({ fields }) => fields);
   }
 
   /** Which of these holds have ended, by the ledger's word. */
@@ -153,6 +169,7 @@ export function createRestorable(client: Connection) {
     levels,
     activeHolds,
     eventsSince,
+    refusedSince,
     endedOf,
     notActiveOf,
     stores,

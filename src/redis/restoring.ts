@@ -130,11 +130,14 @@ export function createRestoring(redis: Redis, keys: Keys) {
       return written;
     }
 
-    /** Takes out holds that are no holds any more. Returns how many there were. */
-    async function forgetHolds(hold_ids: string[]): Promise<number> {
+    /**
+     * Takes out holds that are no holds any more. Returns how many there were.
+     * @param records idempotency records to be taken out as well; each is a key that `keys.idem` made
+     */
+    async function forgetHolds(hold_ids: string[], records: string[] = []): Promise<number> {
       const [forgotten = 0] = await run(
         "forget_holds",
-        [keys.deadlines, ...hold_ids.map(keys.hold)],
+        [keys.deadlines, ...hold_ids.map(keys.hold), ...records],
         [hold_ids.length, ...hold_ids],
       );
       return forgotten;
