@@ -156,6 +156,11 @@ describe("initial stock", () => {
     return promise;
   }
   const promises = () => countRows(database.url, "initial_stocks");
+  /** What is there is told from what was just put there by Redis's clock, which counts milliseconds. */
+  async function untilLater() {
+    const now = await shop.stream.now();
+    await until("it is later", async () => (await shop.stream.now()) > now || undefined);
+  }
   const available = (sku = "mate", store_id = "north") =>
     shop.redis.get(shop.keys.stock(sku, store_id));
 
@@ -173,6 +178,7 @@ describe("initial stock", () => {
       reason: "receipt",
       lines: [{ sku: "mate", store_id: "north", available_delta: 40, available: 40 }],
     });
+    await untilLater();
     // Again and again until it is recorded, and after.
     await runOnce();
     await openKeeper().runOnce();
@@ -189,6 +195,7 @@ describe("initial stock", () => {
   test("that the API had put there before it fell is not put there again", async () => {
     const promise = await promised();
     await putInitialStock(shop.counter, promise, callContext());
+    await untilLater();
     const before = await mended("INITIAL_STOCK");
     await openKeeper().runOnce();
     expect(await available()).toBe("40");
@@ -295,6 +302,8 @@ describe("initial stock", () => {
   test("waits, as a failure of the keeper, while Redis is full", async () => {
     await promised();
     const { runOnce } = openKeeper();
+    // Redis is to refuse, and not a look at its memory, which would also go on refusing for a while.
+    shop.backlog.stop();
     await shop.redis.config("SET", "maxmemory", "1");
     try {
       await expect(runOnce()).rejects.toMatchObject({ outcome: "NOT_EXECUTED" });
