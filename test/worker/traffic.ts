@@ -18,7 +18,12 @@ export type Told = Map<
  * Asks as a checkout does: a connection that fails, 503 and 504 are asked again with the same key, until
  * there is an answer that says what happened.
  */
-export async function ask(url: string, body: unknown, key: string, onRetry = () => {}) {
+export async function ask(
+  url: string,
+  body: unknown,
+  key: string,
+  onRetry: (answer: Answer | null) => void = () => {},
+) {
   const give_up_at = Date.now() + PATIENCE_MS;
   for (;;) {
     const answer: Answer | null = await post(url, body, { "Idempotency-Key": key }).catch(
@@ -26,7 +31,7 @@ export async function ask(url: string, body: unknown, key: string, onRetry = () 
     );
     if (answer && answer.status !== 503 && answer.status !== 504) return answer;
     if (Date.now() > give_up_at) throw new Error(`${url}: no answer, at last ${answer?.status}`);
-    onRetry();
+    onRetry(answer);
     await sleep(RETRY_MS);
   }
 }
@@ -44,11 +49,13 @@ export function startTraffic({
   const told: Told = new Map();
   const counts = { RESERVED: 0, CONFIRMED: 0, CANCELLED: 0, RETRIED: 0 };
   const odd: Answer[] = [];
+  const sent_away_for = new Set<unknown>();
   let going = true;
 
   const call = (path: string, body: unknown) =>
-    ask(`${url}${path}`, body, randomUUID(), () => {
+    ask(`${url}${path}`, body, randomUUID(), (answer) => {
       counts.RETRIED += 1;
+      sent_away_for.add(answer ? answer.body.code : "no answer");
     });
 
   async function purchase(turn: number) {
@@ -87,6 +94,8 @@ export function startTraffic({
     counts,
     /** Answers that this traffic can't account for: there should be none. */
     odd,
+    /** The codes of what had to be asked again. */
+    sent_away_for,
     /** Lets every client finish its purchase. */
     stop: async () => {
       going = false;
