@@ -176,7 +176,10 @@ describe("caught_up_at", () => {
             ? to.apply([created(2)], "2-0", { all_read_at })
             : to.stayInTouch(all_read_at);
         await until("it waits for the row", async () => {
-          const { rows } = await somebody.query("select from pg_locks where not granted");
+          const { rows } = await somebody.query(
+            `select from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'`,
+          );
           return rows.length > 0 && Date.now() > asked.wall + 300 ? true : undefined;
         });
         await somebody.query("commit");

@@ -45,8 +45,9 @@ const untilSomebodyWaitsFor = (table: string) =>
   until(`somebody waits for ${table}`, async () => {
     const waiting = await query(
       database.url,
-      "select from pg_locks where relation = $1::regclass and not granted",
-      [table],
+      `select from pg_locks join pg_database on pg_database.oid = database
+       where datname = current_database() and relation = $1::regclass and not granted`,
+      [table], // other tests' databases are copies, and have this table under the same oid
     );
     return waiting.length > 0 ? true : undefined;
   });
