@@ -110,8 +110,8 @@ test("events that come one by one share transactions", async () => {
     await until("they are recorded", async () =>
       (await appliedCount()) === applied + 100 ? true : undefined,
     );
-    // One begins at once, and then at most one in 25 ms.
-    const batches_max = 1 + (performance.now() - began) / 25;
+    // One begins at once, and then at most one in 20 ms. A timer leaves out what is less than a ms.
+    const batches_max = 1 + (performance.now() - began) / 19;
     expect((await batchCount()) - batches).toBeLessThanOrEqual(batches_max);
   } finally {
     going = false;
@@ -258,7 +258,10 @@ test("a stream that is deleted under the blocking read is no more than a fault",
   const { runOnce, drain, drainThroughFaults, close } = await recorder();
   await shop.trade(10, "tea");
   await drain();
-  const reading = runOnce().catch((error: unknown) => error);
+  // Again and again: a read of a second may be over before anybody has seen it block.
+  const reading = (async () => {
+    for (;;) await runOnce();
+  })().catch((error: unknown) => error);
   await until("the read blocks", async () =>
     (await shop.redis.info("clients")).includes("blocked_clients:1") ? true : undefined,
   );
