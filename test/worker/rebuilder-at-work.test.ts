@@ -160,7 +160,7 @@ test("reads go on, and so do requests for a rebuild, while a correction waits wi
   await other.query("begin; select from stock_levels where sku = 'tea' for update");
   const corrected = chunk();
   await untilWaiting();
-  const reader = await connect(database.url, { statement_ms: 1_000 });
+  const reader = await connect(database.url, { statement_ms: 4_000 }); // less than a correction waits
   try {
     const lockable = await reader.query("select from recorder_progress for update skip locked");
     expect(lockable.rowCount).toBe(0); // the rebuilder has it
