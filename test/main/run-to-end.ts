@@ -19,7 +19,7 @@ export async function runToEnd(file: string, env: Record<string, string>) {
       output += chunk;
     });
   }
-  const impatience = setTimeout(() => child.kill("SIGKILL"), 25_000);
+  const impatience = setTimeout(() => child.kill("SIGKILL"), 50_000); // some wait for 10 s by themselves
   const [code] = await once(child, "close");
   clearTimeout(impatience);
   return { code, output };
