@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseApiKey } from "../../src/domain/api-key.ts";
-import { createLog } from "../../src/log.ts";
 import { listApiKeys, readKeysVersion, readLiveKeys } from "../../src/postgres/api-keys.ts";
-import { createPool, type Pool } from "../../src/postgres/client.ts";
+import type { Pool } from "../../src/postgres/client.ts";
 import { freshDatabase } from "../setup/stack.ts";
 import { createApiKey, revokeApiKeys, rotateApiKey } from "./keys.ts";
+import { patientPool } from "./patient-pool.ts";
 
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let pool: Pool;
 beforeAll(async () => {
   database = await freshDatabase();
-  pool = createPool(database.url, createLog("api", "silent"));
+  pool = patientPool(database.url);
 });
 afterAll(async () => {
   await pool.end();

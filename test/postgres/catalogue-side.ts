@@ -1,17 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { newEventId } from "../../src/domain/ids.ts";
 import { createCatalogue } from "../../src/postgres/catalogue.ts";
-import { createPool } from "../../src/postgres/client.ts";
 import type { IdempotentCall, RecordRoute } from "../../src/postgres/once.ts";
 import type { NewProduct } from "../../src/postgres/products.ts";
 import { freshDatabase } from "../setup/stack.ts";
-import { keptLog } from "../worker/parts.ts";
 import { query } from "../worker/query.ts";
+import { patientPool } from "./patient-pool.ts";
 
 /** A catalogue in a database of its own. The test closes it. */
 export async function openCatalogue() {
   const database = await freshDatabase();
-  const pool = createPool(database.url, keptLog().log);
+  const pool = patientPool(database.url);
   async function close() {
     await pool.end();
     await database.close();

@@ -1,15 +1,14 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { until } from "../../scripts/until.ts";
-import { createPool } from "../../src/postgres/client.ts";
 import { listDead, requestReplay as requestReplayBy } from "../../src/postgres/dead-letters.ts";
 import { freshDatabase } from "../setup/stack.ts";
-import { keptLog } from "../worker/parts.ts";
 import { emptyLedger, query } from "../worker/query.ts";
+import { patientPool } from "./patient-pool.ts";
 import { recording } from "./recorded.ts";
 
 const database = await freshDatabase();
-const pool = createPool(database.url, keptLog().log);
+const pool = patientPool(database.url);
 
 const requestReplay = (to: Parameters<typeof requestReplayBy>[0], ids: string[] | null) =>
   requestReplayBy(to, ids, { who: "ada", request_id: "r" });

@@ -1,15 +1,14 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { createPool } from "../../src/postgres/client.ts";
 import { forgetRecords, once, RECORD_ROUTES, readRecords } from "../../src/postgres/once.ts";
 import { freshDatabase } from "../setup/stack.ts";
-import { keptLog } from "../worker/parts.ts";
 import { countRows, query } from "../worker/query.ts";
 import { addStore, call, doneBy } from "./once-calls.ts";
+import { patientPool } from "./patient-pool.ts";
 
 const HOUR = 3_600_000;
 
 const database = await freshDatabase();
-const pool = createPool(database.url, keptLog().log);
+const pool = patientPool(database.url);
 
 beforeEach(async () => {
   await query(database.url, "truncate idempotency_records, stores");

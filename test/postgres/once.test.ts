@@ -1,16 +1,15 @@
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "../../scripts/until.ts";
 import { Rejection } from "../../src/domain/rejection.ts";
-import { createPool } from "../../src/postgres/client.ts";
 import { once } from "../../src/postgres/once.ts";
 import { OutcomeUnknown, type Transaction } from "../../src/postgres/transaction.ts";
 import { freshDatabase } from "../setup/stack.ts";
-import { keptLog } from "../worker/parts.ts";
 import { countRows, query } from "../worker/query.ts";
 import { addStore, call, doneBy } from "./once-calls.ts";
+import { patientPool } from "./patient-pool.ts";
 
 const database = await freshDatabase();
-const pool = createPool(database.url, keptLog().log);
+const pool = patientPool(database.url);
 
 beforeEach(async () => {
   await query(database.url, "truncate idempotency_records, stores");

@@ -1,13 +1,12 @@
 import { afterAll, beforeEach, expect, test } from "@jest/globals";
-import { createPool } from "../../src/postgres/client.ts";
 import { readProjections, requestRebuild } from "../../src/postgres/projections.ts";
 import { freshDatabase } from "../setup/stack.ts";
-import { keptLog } from "../worker/parts.ts";
 import { countRows, emptyLedger, query } from "../worker/query.ts";
+import { patientPool } from "./patient-pool.ts";
 import { created, recording } from "./recorded.ts";
 
 const database = await freshDatabase();
-const pool = createPool(database.url, keptLog().log);
+const pool = patientPool(database.url);
 
 beforeEach(() => emptyLedger(database.url));
 
