@@ -1,8 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { freePort, portIsFree } from "../../scripts/free-port.ts";
+import { freePort, portIsFree, reserve } from "../../scripts/free-port.ts";
 import { refuseTakenPorts } from "../../scripts/ports.ts";
 import { readStackConfig } from "../../scripts/stack-config.ts";
+import { REPO_DIR } from "../../scripts/stack-files.ts";
 
 async function configWithFreePorts() {
   const [PORT, WORKER_PORT, REDIS_PORT, POSTGRES_PORT] = await Promise.all([
@@ -30,6 +34,29 @@ test("a free port is free and below those the system hands out", async () => {
   expect(port).toBeLessThan(32_768);
   expect(await portIsFree(port)).toBe(true);
   await occupy(port, async () => expect(await portIsFree(port)).toBe(false));
+});
+
+test("a port that somebody was given is nobody else's until he has ended", async () => {
+  const asking = `
+    import { freePort } from ${JSON.stringify(join(REPO_DIR, "scripts", "free-port.ts"))};
+    console.log(await freePort());
+    setInterval(() => {}, 1e6);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", asking], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const [line] = await once(child.stdout, "data");
+    const port = Number(line);
+    expect(await portIsFree(port)).toBe(true);
+    expect(await reserve(port)).toBeNull();
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const release = await reserve(port);
+    expect(release).not.toBeNull();
+    release?.();
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
 
 test("every taken port is named with the variable that changes it", async () => {
