@@ -9,8 +9,8 @@ const LAST_PORT = 32_000;
 const TRIES_MAX = 200;
 
 /**
- * A port of 127.0.0.1 that nobody listens on. Until this process ends nobody else is given it, however long it
- * takes until a server listens there, or is there again.
+ * A port of 127.0.0.1 that nobody listens on. Until this process ends nobody else is given it, however long
+ * it takes until a server listens there, or is there again.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
@@ -24,9 +24,9 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Keeps a port from all others who ask here. Returns what gives it back, null when somebody has it. By the port
- * of UDP with the same number: the system gives that to one process alone, and takes it back when this ends;
- * and it is in the way of nobody who listens by TCP.
+ * Keeps a port from all others who ask here. Returns what gives it back, null when somebody has it. By the
+ * port of UDP with the same number: the system gives that to one process alone, and takes it back when this
+ * ends; and it is in the way of nobody who listens by TCP.
  */
 export function reserve(port: number): Promise<(() => void) | null> {
   return new Promise((resolve, reject) => {

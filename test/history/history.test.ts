@@ -12,6 +12,7 @@ const { HISTORY_SEEDS = "1,2,3" } = process.env;
 const SEEDS = HISTORY_SEEDS.split(",").map(Number);
 const TEST_MS_MAX = 120_000;
 const OPERATIONS_MIN = 200;
+const SEEDS_MORE_MAX = 4;
 /** To be sure that there is no order takes long. */
 const ALTERED_MAX = 8;
 
@@ -59,9 +60,19 @@ test.each(SEEDS)(
   TEST_MS_MAX,
 );
 
-test("in all of it, each of these has occurred", () => {
-  expect(OCCURS.filter((what) => !seen.has(what))).toEqual([]);
-});
+test(
+  "in all of it, each of these has occurred",
+  async () => {
+    const missing = () => OCCURS.filter((what) => !seen.has(what));
+    // As it depends on the moments, too, now and then one of them takes another seed.
+    for (let more = 1; more <= SEEDS_MORE_MAX && missing().length > 0; more += 1) {
+      const histories = await recordHistories(server, Math.max(...SEEDS) + more);
+      for (const [sku, history] of histories) check(sku, history);
+    }
+    expect(missing()).toEqual([]);
+  },
+  TEST_MS_MAX,
+);
 
 test("had any read seen one unit more, no order would explain it", () => {
   const reads = last.filter(({ output }) => output?.stocks).slice(0, ALTERED_MAX);

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { admit } from "../../scripts/admit.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { untilReady } from "../../src/redis/client.ts";
@@ -39,7 +40,7 @@ export async function recordHistories(
   server: { url: string; port: number },
   seed: number,
 ): Promise<Map<string, SkuOperation[]>> {
-  const direct = await openDecidingSide(server.url);
+  const direct = await openDirect(server.url);
   await emptyRedis(direct.redis);
   const processes = await Promise.all(Array.from({ length: PROCESSES }, () => openProcess(server)));
   const skus = SKUS.map((sku) => `${sku}-${seed}`);
@@ -61,6 +62,17 @@ export async function recordHistories(
   } finally {
     await Promise.all([direct, ...processes].map(({ close }) => close()));
   }
+}
+
+/** What the test does itself takes what time it takes: only what a process asks is late after a second. */
+async function openDirect(url: string): Promise<Side> {
+  const side = await openDecidingSide(url);
+  const redis = new Redis(url, { protocol: 2 });
+  async function close() {
+    redis.disconnect();
+    await side.close();
+  }
+  return { ...side, redis, close };
 }
 
 async function openProcess({ port }: { port: number }) {
