@@ -1,4 +1,3 @@
-import { admit } from "../../scripts/admit.ts";
 import { createLog } from "../../src/log.ts";
 import { monotonicNow } from "../../src/now.ts";
 import { createBacklog } from "../../src/redis/backlog.ts";
@@ -15,6 +14,7 @@ import { createStock } from "../../src/redis/stock.ts";
 import { createStores } from "../../src/redis/stores.ts";
 import { createStream } from "../../src/redis/stream.ts";
 import { createWaiting } from "../../src/redis/waiting.ts";
+import { admitAt } from "./admit-at.ts";
 
 const DEFAULT_STORE = "main";
 
@@ -31,7 +31,7 @@ export async function openDecidingSide(
   await untilReady(redis);
   const keys = createKeys(DEFAULT_STORE);
   const clock = createClock();
-  if (admits) await admit(redis);
+  if (admits) await admitAt(redisUrl);
   const scripts = createScripts(redis, keys, log);
   await scripts.learn();
   const backlog = createBacklog({ redis, keys, limit: backlog_limit, log });
