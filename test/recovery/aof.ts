@@ -6,7 +6,8 @@ import type { Redis } from "ioredis";
 export async function appendFile(redis: Redis) {
   const [, dir = ""] = (await redis.config("GET", "dir")) as string[]; // a name and its value
   const files = join(dir, "appendonlydir");
-  const name = (await readdir(files)).filter((file) => file.endsWith(".incr.aof")).at(-1) ?? "";
+  const names = (await readdir(files)).filter((file) => file.endsWith(".incr.aof"));
+  const [name = ""] = names.toSorted((a, b) => numberIn(b) - numberIn(a));
   const path = join(files, name);
   const size = async () => (await stat(path)).size;
   return {
@@ -19,3 +20,6 @@ export async function appendFile(redis: Redis) {
     cutBy: async (bytes: number) => truncate(path, (await size()) - bytes),
   };
 }
+
+/** `appendonly.aof.10.incr.aof` comes behind the ninth. */
+const numberIn = (file: string) => Number(/\.(\d+)\.incr\.aof$/.exec(file)?.[1]);

@@ -97,10 +97,7 @@ test(
     await shop.redis.xgroup("SETID", shop.keys.stream, GROUP, `${progress?.entry_id}`);
     const worker = await openWorker();
     await shop.trade(8, "tea");
-    await until("all is recorded again", async () => {
-      const seq = Number(await shop.redis.get(shop.keys.seq));
-      return (await applied())?.applied_seq === seq ? true : undefined;
-    });
+    await allRecorded();
     expect(await compareBooks(shop.redis, postgres.url)).toEqual([]);
     expect(await unitsThereAre()).toBe(UNITS);
     expect(await query(postgres.url, "select from seq_gaps")).toHaveLength(0);

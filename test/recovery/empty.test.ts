@@ -74,7 +74,7 @@ test("each idempotency key of every route gives its first answer again", async (
   await shop.stock("tea", 100);
   await house.worker();
   await house.untilOpen();
-  const context = callContext();
+  const context = callContext(60_000); // of all these calls, with a recovery in between
   const line = { sku: "tea", store_id: "main" };
   const reserve = { lines: [{ ...line, quantity: 2 }], user_id: "ann", ttl_seconds: 300 };
   const key = randomUUID();

@@ -12,9 +12,10 @@ export function watching(after: (step: string) => Promise<void>) {
         return side;
       },
     }),
-    changeLedger: ({ restorable, ...ledger }: LedgerSide): LedgerSide => ({
+    // That it is still there it says between any two steps, when the last time is long ago.
+    changeLedger: ({ restorable, stayInTouch, ...ledger }: LedgerSide): LedgerSide => ({
       ...watched(ledger, after),
-      restorable,
+      ...{ restorable, stayInTouch },
     }),
   };
 }
