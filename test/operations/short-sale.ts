@@ -58,6 +58,9 @@ export async function holdShortSale(url: string, admin: Redis): Promise<void> {
   await until("she is served", async () =>
     (await call("GET", `/v1/waitlist/${eve.waiterId}`)).status === "OFFERED" ? true : undefined,
   );
+  await until("what was bought before is counted", async () =>
+    (await admin.hexists("inventory.customers", "place")) === 1 ? true : undefined,
+  );
   await call("GET", `/v1/availability?sku=${SKU}`);
   const asked = { sku: SKU, qty: 999, customerId: "joe" };
   await post("/v1/purchase", asked).catch(() => {}); // a problem is counted, too
