@@ -64,7 +64,7 @@ test("one of many processes gets the data that a killed stack left", async () =>
     Array(claims.length - 1).fill(expect.stringContaining(`already starting (up ${winner})`)),
   );
   expect(refusals.at(-1)).toBe("has it");
-}, 20_000);
+});
 
 test("whoever finishes later does not remove what another one claimed since", async () => {
   const earlier = { UP_PID: `${process.pid}`, UP_STARTED: "long ago" };

@@ -34,7 +34,7 @@ test(
     for (const part of ["API", "worker", "Redis", "Postgres"]) {
       const death = `${part} killed \\(kill -9\\)`;
       expect(said).toMatch(
-        new RegExp(`^ +\\d+ s  ${death} at \\d\\.\\d s: back after .* s, sales`, "m"),
+        new RegExp(`^ +\\d+ s  ${death} at \\d+\\.\\d s: back after .* s, sales`, "m"),
       );
       expect(said).toMatch(new RegExp(`^${death} +1 +\\d+\\.\\d\\d `, "m"));
     }
