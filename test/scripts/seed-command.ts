@@ -21,6 +21,7 @@ export function startSeed(args: string[], env: Record<string, string> = {}) {
   const ended = once(child, "close").then(([code, signal]) => ({ code, signal, ...said }));
   return {
     ended,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
     async kill(signal: NodeJS.Signals = "SIGKILL") {
       child.kill(signal);
       return ended;
