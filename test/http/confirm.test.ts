@@ -92,9 +92,12 @@ describe("a confirm", () => {
   });
 
   test("of a sold hold gives its order even after the deadline has passed", async () => {
-    const { hold_id, expires_at } = await shop.hold({ ttl_seconds: 1 });
-    const first = await shop.confirm({ hold_id, payment_ref: "pay" });
-    expect(first.status).toBe(200);
+    // A busy machine may need longer than the second that there is.
+    const { hold_id, expires_at, first } = await until("one is sold in time", async () => {
+      const hold = await shop.hold({ ttl_seconds: 1 });
+      const sold = await shop.confirm({ hold_id: hold.hold_id, payment_ref: "pay" });
+      return sold.status === 200 ? { ...hold, first: sold } : undefined;
+    });
     await until("the deadline has passed", () =>
       shop.api.inventory.now() > Date.parse(expires_at) ? true : undefined,
     );

@@ -11,7 +11,8 @@ import { callsTo } from "./v1/back-office.ts";
 import { sendBulk } from "./v1/bulk-client.ts";
 import { WRITES } from "./v1/writes.ts";
 
-const SERVED_MS = 1_000;
+/** So often `until` asks within a second at most. A machine may stand still for as long as that. */
+const ASKED_MAX = 50;
 const RECOVERING = { status: 503, code: "RECOVERING" };
 
 let shop: Shop;
@@ -83,10 +84,13 @@ describe("when Redis may have lost data", () => {
       expect(await dump(redis())).toEqual(before);
 
       await admitAnew();
-      const admitted = performance.now();
       const first = writes[0] as Sent; // there are a dozen
-      await until("it is served", async () => (await first.send()).status === 201 || undefined);
-      expect(performance.now() - admitted).toBeLessThan(SERVED_MS);
+      let asked = 0;
+      await until("it is served", async () => {
+        asked += 1;
+        return (await first.send()).status === 201 || undefined;
+      });
+      expect(asked).toBeLessThanOrEqual(ASKED_MAX);
       const done = [];
       for (const { send } of writes) done.push(await send());
       for (const [i, { status }] of done.entries()) {
@@ -196,8 +200,10 @@ test("a request that was carried out, and then met a Redis that is not admitted,
     expectProblem(answer, { status: 504, code: "OUTCOME_UNKNOWN" });
     expect(answer.headers.get("retry-after")).toBeNull();
     await admitAnew();
-    await api.scripts.learn();
-    expect((await postJson(`${api.url}/holds/reserve`, wish)).status).toBe(201);
+    await until("it is told when it asks again", async () => {
+      const { status } = await postJson(`${api.url}/holds/reserve`, wish);
+      return status === 201 || undefined;
+    });
     expect(await shop.unitsOf(sku)).toEqual({ available: 8, held: 1 });
   } finally {
     await api.close();

@@ -44,7 +44,7 @@ test("what was slow once is forgotten when it is fast again", () => {
   work(100);
   times(100, () => flow.end(true));
   const slow = flow.msOfNext() / 300;
-  times(5_000, () => {
+  times(50_000, () => {
     flow.begin();
     flow.end(true);
   });
@@ -57,7 +57,7 @@ test("while all wait for something else, the process is not slow", async () => {
   times(100, () => flow.end(true));
   await sleep(500); // Redis, for instance
   times(100, () => flow.end(true));
-  expect(flow.msOfNext()).toBeLessThan(100); // not 200 × 500 / 200, whatever else jest may do meanwhile
+  expect(flow.msOfNext()).toBeLessThan(400); // not 200 × 500 / 200, whatever else jest may do meanwhile
 });
 
 test("what is given up tells no pace", () => {

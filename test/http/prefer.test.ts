@@ -76,14 +76,15 @@ describe("with Prefer: wait=5", () => {
     };
     const before = await asked();
     const first = await office.shop.api.stream.lastSeq();
-    const answers = Promise.all(Array.from({ length: 200 }, () => adjust({ prefer: "wait=5" })));
+    const answers = Promise.all(Array.from({ length: 200 }, () => adjust({ prefer: "wait=10" })));
     await until("all are decided", async () =>
       (await office.shop.api.stream.lastSeq()) === first + 200 ? true : undefined,
     );
     // Each asks once for the seq to wait for. What scripts ask is counted too, a few for each call.
     const decided = await asked();
     await office.record();
-    expect((await answers).map(told)).toEqual(Array(200).fill(RECORDED));
+    const recorded = { ...RECORDED, applied: "wait=10" };
+    expect((await answers).map(told)).toEqual(Array(200).fill(recorded));
     expect((await asked()) - decided).toBeLessThan(210);
     expect(decided - before).toBeLessThan(2_000);
   });

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { freePort } from "../../../scripts/free-port.ts";
+import { until } from "../../../scripts/until.ts";
 import { createKeeper } from "../../../worker/keeper.ts";
 import { startProxy } from "../../redis/tcp-proxy.ts";
 import { freshDatabase, freshPostgres } from "../../setup/stack.ts";
 import { query } from "../../worker/query.ts";
+import { longestTurn } from "../answer-times.ts";
 import { expectProblem } from "../expect-problem.ts";
 import { type Answer, fresh, openShop, type Shop } from "../shop.ts";
 import { type BackOffice, callsTo, openBackOffice } from "./back-office.ts";
@@ -12,6 +14,13 @@ import { type BackOffice, callsTo, openBackOffice } from "./back-office.ts";
 const BUDGET_MS = 1_000;
 const UNKNOWN = { status: 504, code: "OUTCOME_UNKNOWN" };
 const UNAVAILABLE = { status: 503, code: "STORE_UNAVAILABLE" };
+
+/** Asks again and again: a budget of a second may be over before a busy machine has come to it. */
+const untilMade = (ask: () => Promise<Answer>) =>
+  until("it is made", async () => {
+    const answer = await ask();
+    return answer.status === 202 ? answer : undefined;
+  });
 
 function expectUnavailable(answer: Answer) {
   expectProblem(answer, UNAVAILABLE);
@@ -167,18 +176,19 @@ describe("while Postgres does not come to an end with a write", () => {
     await locker.connect();
     try {
       await locker.query("begin; lock table products in access exclusive mode");
-      const asked = performance.now();
+      const [asked, turnMs] = [performance.now(), longestTurn()];
       const answer = await office.post("/v1/products", wish, { key });
+      const ms = performance.now() - asked;
       expectProblem(answer, UNKNOWN);
       expect(answer.headers.get("retry-after")).toBeNull();
-      expect(performance.now() - asked).toBeLessThan(BUDGET_MS + 1_000);
+      expect(ms).toBeLessThan(BUDGET_MS + 1_000 + (await turnMs()));
       const read = await office.get(`/v1/products/${wish.sku}`);
       expectUnavailable(read); // reading has no outcome
     } finally {
       await locker.end();
     }
-    const { status, body } = await office.post("/v1/products", wish, { key });
-    expect([status, body.initialStock]).toEqual([202, { storeId: "main", onHand: 9 }]);
+    const { body } = await untilMade(() => office.post("/v1/products", wish, { key }));
+    expect(body.initialStock).toEqual({ storeId: "main", onHand: 9 });
     expect(await office.shop.unitsOf(wish.sku)).toEqual({ available: 9, held: 0 });
   });
 });
@@ -201,8 +211,8 @@ describe("when a commit goes wrong", () => {
       const rows = "select initial_stocks.sku from products join initial_stocks using (sku)";
       expect(await query(database.url, rows)).toEqual([{ sku: body.sku }]);
       expect(await shop.api.redis.exists(`stock:${body.sku}`)).toBe(0);
-      const again = await post("/v1/products", body, { key });
-      expect([again.status, again.headers.get("idempotent-replayed")]).toEqual([202, "true"]);
+      const again = await untilMade(() => post("/v1/products", body, { key }));
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
       expect(await shop.unitsOf(body.sku)).toEqual({ available: 9, held: 0 });
     } finally {
       await proxy.close();
