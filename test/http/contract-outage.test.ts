@@ -48,5 +48,5 @@ describe("every answer is in the document, and none is a 500,", () => {
       await shop.close();
       await postgres.close();
     }
-  }, 60_000);
+  }, 120_000);
 });
