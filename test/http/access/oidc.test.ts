@@ -88,8 +88,11 @@ test("a token that is signed in another way than the settings allow is none", as
 });
 
 test("clocks may differ by five seconds; then also a token that was known is over", async () => {
-  const token = await issuer.token({}, { ends: "-1s" });
-  expect((await asked(token)).status).toBe(200);
+  // A busy machine may need longer than the three seconds that are left.
+  const token = await until("one is let in", async () => {
+    const made = await issuer.token({}, { ends: "-1s" });
+    return (await asked(made)).status === 200 ? made : undefined;
+  });
   await until("it is over", async () => (await asked(token)).status === 401 || undefined);
 });
 
