@@ -41,3 +41,23 @@ export async function endAroundDeadline(
     return { now, answers };
   });
 }
+
+const DEADLINES = 2_000;
+
+/**
+ * Asks, in one call, requests that are late from every millisecond around that call on, and returns its
+ * moment and each request's outcome word. Asked again when the machine stood still until all of them were
+ * late: so they must leave everything as it is.
+ */
+export async function askAroundDeadlines(
+  side: ScriptSide,
+  ask: (deadlines: number[]) => ReturnType<ScriptSide["call"]>,
+) {
+  return until("a call amid its requests' deadlines", async () => {
+    const first = (await side.now()) - 5;
+    const deadlines = Array.from({ length: DEADLINES }, (_, i) => first + i);
+    const { now, tuples } = await ask(deadlines);
+    if (![now - 1, now, now + 1].every((at) => deadlines.includes(at))) return undefined;
+    return { now, answers: deadlines.map((deadline, i) => ({ deadline, word: tuples[i]?.[0] })) };
+  });
+}

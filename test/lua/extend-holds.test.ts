@@ -92,15 +92,26 @@ describe("an extension", () => {
     ]);
   });
 
-  test.each([
-    ["less", 30_000],
-    ["as much to the ms, or a little less", 59_000],
-  ])("by %s than what is left is none", async (_, ttl_ms) => {
+  test("by less than what is left is none", async () => {
     const hold = await side.hold({ ttl_ms: 60_000 });
     const created_at = Number((await hashOf(hold)).created_at);
-    await expectNothingDone({ ...hold, ttl_ms }, [
+    await expectNothingDone({ ...hold, ttl_ms: 30_000 }, [
       ...["UNCHANGED", hold.expires_at, created_at + DAY_MS, EXTENSIONS_DEFAULT],
     ]);
+  });
+
+  test("by as much as is left, to the ms, is none, and by a ms more it is one", async () => {
+    const hold = await side.hold();
+    // All requests of a batch are decided at one moment, so the first one says how much is left.
+    const { now, tuples } = await extend(
+      ...[120_000, 120_000, 119_999, 120_001].map((ttl_ms) => ({ ...hold, ttl_ms })),
+    );
+    expect(tuples.map(([word]) => word)).toEqual([
+      ...["EXTENDED", "UNCHANGED", "UNCHANGED", "EXTENDED"],
+    ]);
+    expect(await deadlineOf(hold)).toBe(now + 120_001);
+    expect(await hashOf(hold)).toMatchObject({ version: "3", extensions: "2" });
+    expect(await side.entries()).toHaveLength(3);
   });
 
   test("is not stopped by a sale that is paused or over", async () => {
