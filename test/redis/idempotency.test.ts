@@ -15,6 +15,7 @@ beforeAll(async () => {
   server = await freshRedis();
   admin = new Redis(server.url);
   side = await openDecidingSide(server.url);
+  side.backlog.stop(); // its looks would be counted among our reads
 });
 beforeEach(async () => {
   await emptyRedis(admin);
@@ -48,7 +49,7 @@ describe("what a key did", () => {
     const before = Number((await admin.info()).match(/total_reads_processed:(\d+)/)?.[1]);
     const found = await find(idempotency_key);
     const after = Number((await admin.info()).match(/total_reads_processed:(\d+)/)?.[1]);
-    expect(after - before).toBeLessThanOrEqual(3); // of ours, and of those two questions
+    expect(after - before).toBe(2); // of ours, and of the second question
     const recorded_at = expect.any(Number);
     const [at, bought_at] = [String(sold.confirmed_at), String(bought.confirmed_at)];
     expect(found).toEqual([
