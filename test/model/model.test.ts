@@ -42,6 +42,8 @@ const check = (lists: ReturnType<typeof commands>, numRuns: number) =>
       plugins: [fc.interruptAfterTimeLimit(SEARCH_MS_MAX, { failOnInterrupt: true })],
     },
   );
+/** What is rare occurs some ten times in all runs, and in one of thousands of them not once: then there are more. */
+const MORE_MAX = 4;
 const replay = MODEL_REPLAY === undefined ? {} : { replayPath: MODEL_REPLAY };
 
 /** What else must have happened. */
@@ -55,6 +57,7 @@ const HAPPENINGS = [
   "offer made",
   ...["maxPerOrder", "maxActiveHolds", "maxPerCustomer"].map((rule) => `waiter refused by ${rule}`),
 ];
+const unseen = () => [...OUTCOMES, ...HAPPENINGS].filter((outcome) => timesSeen(outcome) === 0);
 
 test(
   "whatever is asked in whatever order, each answer, stock, hold and event is what the model says",
@@ -62,7 +65,10 @@ test(
     // Durability is not the question here, and an fsync for each of thousands of calls takes its time.
     await real.redis.config("SET", "appendfsync", "no");
     await check(commands(replay), RUNS);
-    expect([...OUTCOMES, ...HAPPENINGS].filter((outcome) => timesSeen(outcome) === 0)).toEqual([]);
+    for (let i = 0; i < MORE_MAX && unseen().length > 0; i += 1) {
+      await check(commands(replay), Math.ceil(RUNS / 2));
+    }
+    expect(unseen()).toEqual([]);
   },
   TEST_MS_MAX,
 );
