@@ -11,7 +11,11 @@ import { freshRedis } from "../setup/stack.ts";
 import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 type Side = Awaited<ReturnType<typeof openDecidingSide>>;
-const SERVED_MS = 1_000;
+/**
+ * Looks every 20 ms for a second. They are counted, and not the time: a machine that stands still for a while
+ * takes it from those who look as well.
+ */
+const SERVED_LOOKS_MAX = 50;
 
 let server: Awaited<ReturnType<typeof freshRedis>>;
 let admin: Redis;
@@ -102,9 +106,13 @@ async function expectClosed(hold_id: string, redis = admin): Promise<void> {
 }
 
 /** Expects that a hold is made in time, by a process that nobody tells. */
-async function expectServed(since: number, key: string, of = side) {
-  const hold = await until("it is served", () => create(key, { of }).catch(() => undefined));
-  expect(performance.now() - since).toBeLessThan(SERVED_MS);
+async function expectServed(key: string, of = side) {
+  let looks = 0;
+  const hold = await until("it is served", () => {
+    looks += 1;
+    return create(key, { of }).catch(() => undefined);
+  });
+  expect(looks).toBeLessThanOrEqual(SERVED_LOOKS_MAX);
   return hold;
 }
 
@@ -144,7 +152,7 @@ describe("when Redis may have lost data", () => {
       await admin.setnx("stock:phone", "100");
       await admin.del(side.keys.generation);
       await admit(admin, 8);
-      await expectServed(performance.now(), "after");
+      await expectServed("after");
       expect(side.scripts.generation()).toBe(8);
       await side.scripts.checkAdmitted();
     },
@@ -170,7 +178,7 @@ describe("when Redis may have lost data", () => {
     await side.scripts.load(2);
     await expectClosed(hold_id);
     await admin.set(side.keys.generation, "2");
-    await expectServed(performance.now(), "after");
+    await expectServed("after");
   });
 
   test("one script that is missing keeps it closed", async () => {
@@ -191,7 +199,7 @@ describe("a process", () => {
     expect(early.scripts.generation()).toBeNull();
     expect(await failure(create("k", { of: early }))).toBeInstanceOf(Recovering);
     await admit(admin);
-    await expectServed(performance.now(), "k", early);
+    await expectServed("k", early);
     await early.close();
   });
 
@@ -200,8 +208,7 @@ describe("a process", () => {
     const all = [side, ...others];
     for (const generation of [2, 3, 4]) {
       await admit(admin, generation);
-      const since = performance.now();
-      await Promise.all(all.map((of, i) => expectServed(since, `${generation}-${i}`, of)));
+      await Promise.all(all.map((of, i) => expectServed(`${generation}-${i}`, of)));
       expect(all.map(({ scripts }) => scripts.generation())).toEqual(all.map(() => generation));
     }
     await Promise.all(others.map((other) => other.close()));
@@ -218,6 +225,7 @@ describe("a process", () => {
   test("asks for the generation ten times a second while it is refused, however often it is asked", async () => {
     await admin.del(side.keys.generation);
     await failure(create("first"));
+    const since = performance.now();
     const [gets, calls] = [await callsOf("get"), await callsOf("evalsha")];
     const end = performance.now() + 1_000;
     let asked = 0;
@@ -227,8 +235,10 @@ describe("a process", () => {
       asked += batch.length;
     }
     expect(asked).toBeGreaterThan(500);
-    expect(await callsOf("get")).toBeGreaterThan(gets);
-    expect((await callsOf("get")) - gets).toBeLessThanOrEqual(12);
+    const looks = (await callsOf("get")) - gets;
+    expect(looks).toBeGreaterThan(0);
+    // However long that was: a timer may be a ms early, and one was under way at the beginning.
+    expect(looks).toBeLessThanOrEqual(1 + (performance.now() - since) / 99);
     expect((await callsOf("evalsha")) - calls).toBe(0);
   });
 
@@ -251,7 +261,7 @@ describe("a process", () => {
     proxy.pass();
     await admit(admin, 2);
     await until("it is back", () => side.redis.status === "ready" || undefined);
-    await expectServed(performance.now(), "k");
+    await expectServed("k");
   });
 });
 
@@ -333,7 +343,7 @@ describe("a replica", () => {
     expect(await callsOf("script|load", onReplica)).toBe(0);
     await onReplica.del(side.keys.generation);
     await admit(onReplica, 2);
-    await expectServed(performance.now(), "after");
+    await expectServed("after");
     expect((await create("before")).hold_id).toBe(hold_id);
     expect(await sold()).toBe(1); // the former master, which nobody asks any more
   });
@@ -343,7 +353,7 @@ describe("a replica", () => {
     await promote(onReplica, replica);
     await onReplica.del(side.keys.generation);
     await admit(onReplica, 2);
-    await expectServed(performance.now(), "after");
+    await expectServed("after");
     await admin.replicaof("127.0.0.1", replica.port);
     await untilEqual();
     const shas = [...readScripts(1).values()].map(({ sha }) => sha);
