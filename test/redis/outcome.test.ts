@@ -132,7 +132,7 @@ describe("NOT_EXECUTED is what Redis means by", () => {
     for (let i = 0; i < 200; i += 1) pipeline.set(`big:${i}`, `${Math.random()}`.repeat(200));
     await pipeline.exec();
     await config("loading-process-events-interval-bytes", "1024");
-    await config("key-load-delay", "10000");
+    await config("key-load-delay", "20000"); // 4 s in all, if nobody makes it go on
     const loading = new Redis(server.url);
     const reloaded = loading.call("DEBUG", "RELOAD");
     const answer = () => redis.get("runs").catch((error: Error) => error.message);
@@ -140,6 +140,7 @@ describe("NOT_EXECUTED is what Redis means by", () => {
       (await answer())?.startsWith("LOADING ") ? true : undefined,
     );
     await expectRefused("LOADING");
+    await config("key-load-delay", "0");
     await reloaded;
     loading.disconnect();
     await expectNoRun();
