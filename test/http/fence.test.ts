@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import { startProxy } from "../redis/tcp-proxy.ts";
+import { admitAt } from "../setup/admit-at.ts";
 import { startApi } from "../setup/api.ts";
 import { dump } from "./dump.ts";
 import { expectProblem } from "./expect-problem.ts";
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => shop.close());
 
 let generation = 1;
-const admitAnew = () => admit(shop.api.redis, ++generation);
+const admitAnew = () => admitAt(shop.redis.url, ++generation);
 beforeEach(async () => {
   await admitAnew();
   await shop.api.scripts.learn();

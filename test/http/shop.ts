@@ -1,7 +1,7 @@
-import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
 import type { AuthSettings } from "../../src/auth-settings.ts";
 import type { Rates } from "../../src/http/limits/limits.ts";
+import { admitAt } from "../setup/admit-at.ts";
 import { startApi } from "../setup/api.ts";
 import { freshDatabase, freshRedis } from "../setup/stack.ts";
 import { holdToDocument, readContract } from "./contract.ts";
@@ -91,7 +91,7 @@ export async function openShop(
   async function startRedis(): Promise<void> {
     await redis.start();
     await untilRedis("there");
-    await admit(api.redis);
+    await admitAt(redis.url);
     await api.scripts.learn();
   }
 

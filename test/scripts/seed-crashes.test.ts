@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { admit } from "../../scripts/admit.ts";
 import { until } from "../../scripts/until.ts";
+import { admitAt } from "../setup/admit-at.ts";
 import { callContext, openDecidingSide } from "../setup/deciding-side.ts";
 import { spawnWorker } from "../setup/processes.ts";
 import { freshDatabase, freshDir, freshRedis } from "../setup/stack.ts";
@@ -187,7 +187,7 @@ test("while Redis is away, or not admitted, it waits, and goes on", async () => 
   const before = await deciding.stream.lastSeq();
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(await deciding.stream.lastSeq()).toBe(before);
-  await admit(deciding.redis);
+  await admitAt(server.url);
   expect((await seed.ended).code).toBe(0);
   await expectSetOnce(new Set());
 }, 60_000);
