@@ -42,7 +42,7 @@ const check = (lists: ReturnType<typeof commands>, numRuns: number) =>
       plugins: [fc.interruptAfterTimeLimit(SEARCH_MS_MAX, { failOnInterrupt: true })],
     },
   );
-/** What is rare occurs some ten times in all runs, and in one of thousands of them not once: then there are more. */
+/** What is rare occurs some ten times in all runs, and once in a while not at all: then there are more. */
 const MORE_MAX = 4;
 const replay = MODEL_REPLAY === undefined ? {} : { replayPath: MODEL_REPLAY };
 
