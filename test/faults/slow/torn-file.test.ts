@@ -9,12 +9,15 @@ import { openHouse } from "../whole-house.ts";
 
 /** Of how many scripts, the last ones in the file, each byte of all their entries is tried. */
 const LAST_SCRIPTS = 1;
-/** How the file puts what a script writes between. */
+/** How the file puts what a script writes between, and what is in there for each of its events. */
 const [MULTI, EXEC] = ["*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n"];
+const EVENT = "\r\nXADD\r\n";
 /** Of a disk: what is lost in one piece. */
 const BLOCK_BYTES = 512;
 /** On a busy machine; on an idle one it is a quarter. */
 const TEST_MS_MAX = 400_000;
+
+type AppendFile = Awaited<ReturnType<typeof appendFile>>;
 
 test(
   "torn at each byte of the last entries, Redis has what it had after a script, and no part of one",
@@ -42,7 +45,7 @@ describe("a whole house", () => {
   afterAll(() => house?.close(), TEST_MS_MAX);
 
   /** Kills Redis, does something to its file, and starts it again. */
-  async function killAnd(change: (file: Awaited<ReturnType<typeof appendFile>>) => Promise<void>) {
+  async function killAnd(change: (file: AppendFile) => Promise<void>) {
     const file = await appendFile(house.admin);
     await house.redis.kill();
     await change(file);
@@ -75,16 +78,22 @@ describe("a whole house", () => {
     "gets back what was recorded and torn off, and says that it was",
     async () => {
       const { crowd, admin, stores } = house;
-      for (const bytes of [1, 700, 5_000, 20_000]) {
+      const cutBeforeLast = (events: number) => async (file: AppendFile) => {
+        const { places } = await eventsIn(file);
+        await file.cutTo(places.at(-events) ?? 0);
+      };
+      const cuts = [1, 3, 30].map(cutBeforeLast);
+      for (const cut of [(file: AppendFile) => file.cutBy(1), ...cuts]) {
         await crowd.come();
         await crowd.leave();
         await untilRecorded(admin, stores.database_url);
-        await killAnd((file) => file.cutBy(bytes));
+        await killAnd(cut);
         await crowd.come();
         await expectInvariants(house);
       }
       const found = await recoveries();
-      expect(found.length).toBeGreaterThanOrEqual(3);
+      // What was written last need not have been an event.
+      expect(found.length).toBeGreaterThanOrEqual(cuts.length);
       expect(new Set(found)).toEqual(new Set(["TAIL_LOST 0"]));
     },
     TEST_MS_MAX,
@@ -140,10 +149,19 @@ describe("a whole house", () => {
     TEST_MS_MAX,
   );
 
-  /** The whole file, and where the first transaction of its second half begins. */
-  async function halves(file: Awaited<ReturnType<typeof appendFile>>) {
+  /** The whole file, and where each event is in it, amid the transaction of its script. */
+  async function eventsIn(file: AppendFile) {
     const whole = await file.read();
-    const middle = whole.indexOf(MULTI, Math.floor(whole.length / 2));
+    const places: number[] = [];
+    for (let at = whole.indexOf(EVENT); at >= 0; at = whole.indexOf(EVENT, at + 1)) places.push(at);
+    expect(places.length).toBeGreaterThan(30);
+    return { whole, places };
+  }
+
+  /** The whole file, and where the script begins that has made the event in the middle. */
+  async function halves(file: AppendFile) {
+    const { whole, places } = await eventsIn(file);
+    const middle = whole.lastIndexOf(MULTI, places[Math.floor(places.length / 2)]);
     expect(middle).toBeGreaterThan(0);
     return { whole, middle };
   }
