@@ -2,6 +2,7 @@ import { isHoldEvent } from "../src/domain/event.ts";
 import { IDEMPOTENCY_MS } from "../src/domain/limits.ts";
 import { MalformedEvent, parseEvent, recordOf } from "../src/domain/parse-event.ts";
 import type { HeldDifference, RecoveryReport } from "../src/domain/recovery.ts";
+import { holdIn } from "../src/postgres/dead-letters.ts";
 import type { KeptEvent, Restorable } from "../src/postgres/restorable.ts";
 import { type HeldUnits, sumOf } from "../src/redis/held-units.ts";
 import type { Keys } from "../src/redis/keys.ts";
@@ -92,14 +93,12 @@ async function* forgetRefused(
   now: number,
 ): AsyncGenerator<void, void> {
   for await (const refused of ahead(ledger.refusedSince(now - KEPT_MS))) {
-    const holds = refused.flatMap(understood(holdIn));
+    const holds = refused.flatMap((fields) => holdIn(fields)?.hold_id ?? []);
     const records = refused.flatMap(understood(recordIn)).map(([key]) => key);
-    await redis.forgetHolds(unique(holds), unique(records.filter(keys.isIdem)));
+    await redis.forgetHolds(holds, records.filter(keys.isIdem));
     yield;
   }
 }
-
-const unique = (texts: string[]) => [...new Set(texts)];
 
 // Active in an old copy of Redis, but ended since, and that longer ago than ended holds are kept. A
 // former master also has some that nobody else knows.
@@ -150,11 +149,6 @@ function keptRecord({ payload, occurred_at }: KeptEvent) {
 function recordIn({ payload = "" }: { payload?: string }) {
   const record = recordOf(payload);
   return record ? [record] : [];
-}
-
-function holdIn(fields: Record<string, string>): string[] {
-  const event = parseEvent(fields);
-  return isHoldEvent(event) ? [event.payload.hold_id] : [];
 }
 
 /** Compares the units that stocks say are held with those of the active holds, a chunk at a time. */

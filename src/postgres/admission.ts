@@ -1,9 +1,9 @@
 import type { SeqRange } from "../domain/batch-plan.ts";
-import { type HoldPayload, isHoldEvent } from "../domain/event.ts";
-import { MalformedEvent, parseEvent } from "../domain/parse-event.ts";
+import type { HoldPayload } from "../domain/event.ts";
 import { type AdmissionState, type Judgement, judge, type Sides } from "../domain/recovery.ts";
 import { within } from "../within.ts";
 import { type Connection, connect, type Pool } from "./client.ts";
+import { holdIn } from "./dead-letters.ts";
 import {
   askApproval,
   finishRecovery,
@@ -221,23 +221,14 @@ async function outdateDead(
      returning fields`,
     [partition, rebuild === "FORCED" ? 0 : redis_seq],
   );
-  const holds = new Map(rows.flatMap(({ fields }) => holdIn(fields)));
+  const lost = rows.flatMap(({ fields }) => holdIn(fields) ?? []);
+  const holds = new Map(lost.map((hold) => [hold.hold_id, hold]));
   const { rows: known } = await client.query<{ hold_id: string }>(
     "select hold_id from holds where hold_id = any($1::text[])",
     [[...holds.keys()]],
   );
   for (const { hold_id } of known) holds.delete(hold_id);
   return [...holds.values()];
-}
-
-function holdIn(fields: Record<string, string>): [string, HoldPayload][] {
-  try {
-    const event = parseEvent(fields);
-    return isHoldEvent(event) ? [[event.payload.hold_id, event.payload]] : [];
-  } catch (error) {
-    if (error instanceof MalformedEvent) return []; // that is why it is dead
-    throw error;
-  }
 }
 
 async function insertLost(

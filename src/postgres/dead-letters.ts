@@ -1,5 +1,6 @@
 import type { Doer } from "../domain/deed.ts";
-import type { InventoryEvent } from "../domain/event.ts";
+import { type HoldPayload, type InventoryEvent, isHoldEvent } from "../domain/event.ts";
+import { MalformedEvent, parseEvent } from "../domain/parse-event.ts";
 import { keepDeed } from "./audit-log.ts";
 import type { Connection, Pool, Statement } from "./client.ts";
 import type { Transaction } from "./transaction.ts";
@@ -170,3 +171,14 @@ const letterOf = ({ failed_at, replay_requested_at, ...row }: Row): DeadLetter =
   failed_at: failed_at.getTime(),
   replay_requested_at: replay_requested_at?.getTime() ?? null,
 });
+
+/** What an entry says of a hold; null when it is about none, or nobody can tell. */
+export function holdIn(fields: Record<string, string>): HoldPayload | null {
+  try {
+    const event = parseEvent(fields);
+    return isHoldEvent(event) ? event.payload : null;
+  } catch (error) {
+    if (error instanceof MalformedEvent) return null; // that is why it is dead
+    throw error;
+  }
+}

@@ -1,5 +1,6 @@
 import { expect } from "@jest/globals";
 import { isDrained } from "../../../scripts/bench/recorded.ts";
+import { until } from "../../../scripts/until.ts";
 import { openRecorder } from "../../worker/parts.ts";
 import { query } from "../../worker/query.ts";
 import { dump } from "../dump.ts";
@@ -132,3 +133,10 @@ export const objectOf = (members: Record<string, string | undefined>) =>
   `{${Object.entries(members)
     .flatMap(([name, text]) => (text === undefined ? [] : [`${JSON.stringify(name)}:${text}`]))
     .join(",")}}`;
+
+/** Asks until it is accepted: a short budget may be over before a busy machine has come to it. */
+export const untilAccepted = (ask: () => Promise<Answer>) =>
+  until("it is accepted", async () => {
+    const answer = await ask();
+    return answer.status === 202 ? answer : undefined;
+  });

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { freePort } from "../../../scripts/free-port.ts";
-import { until } from "../../../scripts/until.ts";
 import { createKeeper } from "../../../worker/keeper.ts";
 import { startProxy } from "../../redis/tcp-proxy.ts";
 import { freshDatabase, freshPostgres } from "../../setup/stack.ts";
@@ -9,18 +8,11 @@ import { query } from "../../worker/query.ts";
 import { longestTurn } from "../answer-times.ts";
 import { expectProblem } from "../expect-problem.ts";
 import { type Answer, fresh, openShop, type Shop } from "../shop.ts";
-import { type BackOffice, callsTo, openBackOffice } from "./back-office.ts";
+import { type BackOffice, callsTo, openBackOffice, untilAccepted } from "./back-office.ts";
 
 const BUDGET_MS = 1_000;
 const UNKNOWN = { status: 504, code: "OUTCOME_UNKNOWN" };
 const UNAVAILABLE = { status: 503, code: "STORE_UNAVAILABLE" };
-
-/** Asks again and again: a budget of a second may be over before a busy machine has come to it. */
-const untilMade = (ask: () => Promise<Answer>) =>
-  until("it is made", async () => {
-    const answer = await ask();
-    return answer.status === 202 ? answer : undefined;
-  });
 
 function expectUnavailable(answer: Answer) {
   expectProblem(answer, UNAVAILABLE);
@@ -187,7 +179,7 @@ describe("while Postgres does not come to an end with a write", () => {
     } finally {
       await locker.end();
     }
-    const { body } = await untilMade(() => office.post("/v1/products", wish, { key }));
+    const { body } = await untilAccepted(() => office.post("/v1/products", wish, { key }));
     expect(body.initialStock).toEqual({ storeId: "main", onHand: 9 });
     expect(await office.shop.unitsOf(wish.sku)).toEqual({ available: 9, held: 0 });
   });
@@ -211,7 +203,7 @@ describe("when a commit goes wrong", () => {
       const rows = "select initial_stocks.sku from products join initial_stocks using (sku)";
       expect(await query(database.url, rows)).toEqual([{ sku: body.sku }]);
       expect(await shop.api.redis.exists(`stock:${body.sku}`)).toBe(0);
-      const again = await untilMade(() => post("/v1/products", body, { key }));
+      const again = await untilAccepted(() => post("/v1/products", body, { key }));
       expect(again.headers.get("idempotent-replayed")).toBe("true");
       expect(await shop.unitsOf(body.sku)).toEqual({ available: 9, held: 0 });
     } finally {

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { freePort } from "../../../scripts/free-port.ts";
-import { until } from "../../../scripts/until.ts";
 import { createKeeper } from "../../../worker/keeper.ts";
 import { startProxy } from "../../redis/tcp-proxy.ts";
 import { freshDatabase } from "../../setup/stack.ts";
@@ -8,8 +7,8 @@ import { compareBooks } from "../../worker/books.ts";
 import { openRecorder } from "../../worker/parts.ts";
 import { query } from "../../worker/query.ts";
 import { expectProblem } from "../expect-problem.ts";
-import { type Answer, fresh, openShop } from "../shop.ts";
-import { type BackOffice, callsTo, openBackOffice } from "./back-office.ts";
+import { fresh, openShop } from "../shop.ts";
+import { type BackOffice, callsTo, openBackOffice, untilAccepted } from "./back-office.ts";
 
 const UNKNOWN = { status: 504, code: "OUTCOME_UNKNOWN" };
 const UNAVAILABLE = { status: 503, code: "STORE_UNAVAILABLE" };
@@ -23,13 +22,6 @@ async function sold(office: Pick<BackOffice, "post" | "shop">) {
   const key = fresh("key");
   return { sku, path, key, give: () => office.post(path, { lines: [{ sku, qty: 2 }] }, { key }) };
 }
-
-/** Asks again and again: a short budget may be over before a busy machine has come to it. */
-const untilGiven = (give: () => Promise<Answer>) =>
-  until("it is given back", async () => {
-    const answer = await give();
-    return answer.status === 202 ? answer : undefined;
-  });
 
 describe("while Redis is away", () => {
   let office: BackOffice;
@@ -132,7 +124,7 @@ test("when an order is not recorded in time, nothing is done, and it can be aske
     expectProblem(await give(), UNAVAILABLE);
     expect(await query(office.shop.database.url, "select from order_returns")).toEqual([]);
     await office.record();
-    await untilGiven(give);
+    await untilAccepted(give);
     expect(await office.shop.unitsOf(sku)).toEqual({ available: 2, held: 0 });
   } finally {
     await office.close();
@@ -156,7 +148,7 @@ test("when only the answer to the commit is lost, the same request gets it, and 
       { returned_at: null },
     ]);
     expect(await shop.unitsOf(sku)).toEqual({ available: 0, held: 0 });
-    const again = await untilGiven(give);
+    const again = await untilAccepted(give);
     expect(again.headers.get("idempotent-replayed")).toBe("true");
     expect(await shop.unitsOf(sku)).toEqual({ available: 2, held: 0 });
   } finally {
